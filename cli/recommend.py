@@ -1,0 +1,45 @@
+"""``xunyi recommend``."""
+
+from __future__ import annotations
+
+import click
+
+from cli.options import comma_list, json_option, store_option
+from cli.output import emit_json
+
+
+@click.command("recommend")
+@click.argument("corpus")
+@click.option("--like", multiple=True, required=True, metavar="ID_OR_TITLE", help="A document to be like. Repeatable.")
+@click.option("--unlike", multiple=True, metavar="ID_OR_TITLE", help="A document to be unlike. Repeatable.")
+@store_option
+@click.option("--spaces", callback=comma_list, metavar="A,B", help="Vector spaces to ask [default: dense,tfidf].")
+@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Filter, as in search. Repeatable.")
+@click.option("--limit", type=int, default=10, show_default=True, metavar="N", help="Documents to show.")
+@json_option
+def command(
+    corpus: str,
+    like: tuple[str, ...],
+    unlike: tuple[str, ...],
+    store: str | None,
+    spaces: tuple[str, ...] | None,
+    where: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+) -> None:
+    r"""Whole documents like some and unlike others.
+
+    \b
+    Example:
+      xunyi recommend hotels --like "Harbour Lantern Inn" --spaces tfidf
+    """
+    from cli.search import show_response
+    from search import Corpus
+    from search.recommend import recommend
+
+    with Corpus(corpus, store) as opened:
+        response = recommend(opened, like, unlike, spaces=spaces, where=where, limit=limit)
+    if as_json:
+        emit_json(response)
+    else:
+        show_response(response, explain=False)

@@ -1,0 +1,122 @@
+"""``xunyi search``."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from cli.options import comma_list, corpus_option, json_option, store_option
+from cli.output import console, emit_json, printable
+from schemas.errors import UsageError
+from schemas.search import Hit, SearchResponse
+
+
+@click.command("search")
+@click.argument("query")
+@corpus_option()
+@store_option
+@click.option("--limit", type=int, default=10, show_default=True, metavar="N", help="Hits to show.")
+@click.option("--offset", type=int, default=0, show_default=True, metavar="N", help="Hits to pass over.")
+@click.option("--spaces", callback=comma_list, metavar="A,B", help="Vector spaces to ask [default: all].")
+@click.option(
+    "--where", multiple=True, metavar="FIELD=VALUE", help="Filter: FIELD=V, =A|B, !=V, >=N, <N, ~words. Repeatable."
+)
+@click.option(
+    "--fusion", type=click.Choice(["convex", "rrf", "dbsf"]), help="How spaces are put together [default: convex]."
+)
+@click.option("--weights", callback=comma_list, metavar="SPACE=W,…", help="Weights of the spaces.")
+@click.option(
+    "--by", type=click.Choice(["passage", "document"]), default="passage", show_default=True, help="What a hit is."
+)
+@click.option("--explain", is_flag=True, help="Show each hit's rank, score and share in every space.")
+@json_option
+def command(
+    query: str,
+    corpus: str,
+    store: str | None,
+    limit: int,
+    offset: int,
+    spaces: tuple[str, ...] | None,
+    where: tuple[str, ...],
+    fusion: str | None,
+    weights: tuple[str, ...] | None,
+    by: str,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    r"""Search a corpus; hits come best first, with the matched words marked.
+
+    \b
+    Examples:
+      xunyi search "hotel near the airport with a free shuttle" --corpus hotels --limit 3
+      xunyi search 孙悟空三打白骨精 --corpus novel --json
+      xunyi search "spa" --corpus hotels --where "stars>=4" --where city=杭州
+    """
+    from search import search
+
+    response = search(
+        query,
+        corpus,
+        store=store,
+        limit=limit,
+        offset=offset,
+        spaces=spaces,
+        where=where,
+        fusion=fusion,
+        weights=_weights(weights),
+        by_document=by == "document",
+    )
+    if as_json:
+        emit_json(response)
+    else:
+        show_response(response, explain)
+
+
+def _weights(values: tuple[str, ...] | None) -> dict[str, float] | None:
+    if values is None:
+        return None
+    weights = {}
+    for value in values:
+        space, sign, number = value.partition("=")
+        try:
+            weights[space.strip()] = float(number)
+        except ValueError:
+            sign = ""
+        if not sign:
+            raise UsageError(f"--weights {value!r}: write SPACE=NUMBER, for example dense=2.")
+    return weights
+
+
+def show_response(response: SearchResponse, explain: bool) -> None:
+    """The hits as a table; with ``explain`` what every space gave each."""
+    out = console()
+    if not response.hits:
+        out.print("No hits.")
+        return
+    table = Table(show_lines=True, expand=out.is_terminal)
+    table.add_column("#", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("title", ratio=1, overflow="fold")
+    table.add_column("passage", ratio=3, overflow="fold")
+    for hit in response.hits:
+        title = Text(printable(hit.title), style="bold")
+        if hit.chapter:
+            title.append(f"\n{printable(hit.chapter)}", style="dim")
+        body = _highlighted(hit)
+        if explain:
+            for space, score in sorted(hit.spaces.items(), key=lambda item: -item[1].share):
+                body.append(
+                    f"\n{space}: rank {score.rank}, score {score.score:.4f}, share {score.share:.0%}", style="dim"
+                )
+        table.add_row(str(hit.rank), f"{hit.score:.3f}", title, body)
+    out.print(table)
+    took = response.took_ms
+    out.print(f"{took.total:.0f} ms (encoding {took.encode:.0f}, search {took.search:.0f})", style="dim")
+
+
+def _highlighted(hit: Hit) -> Text:
+    text = Text(printable(hit.snippet.text.replace("\n", " ")))
+    for start, end in hit.snippet.highlights:
+        text.stylize("bold yellow underline", start, end)
+    return text

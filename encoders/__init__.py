@@ -1,0 +1,1 @@
+"""Text to vectors. Nothing here knows of a store."""

@@ -1,0 +1,54 @@
+"""Length-preserving normalisation: every character becomes exactly one, so spans stay exact."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def _simplified() -> dict[str, str]:
+    """Traditional to simplified characters, one for one, from OpenCC's TSCharacters (Apache-2.0)."""
+    import opencc
+
+    table: dict[str, str] = {}
+    path = Path(opencc.__file__).parent / "dictionary" / "TSCharacters.txt"
+    for line in path.read_text(encoding="utf-8").splitlines():
+        source, _, targets = line.partition("\t")
+        first = targets.split(" ")[0]
+        if len(source) == 1 and len(first) == 1:
+            table[source] = first
+    return table
+
+
+def _fold(char: str) -> str:
+    """One character: compatibility form, lower case, without its accent, simplified."""
+    folded = unicodedata.normalize("NFKC", char)
+    if len(folded) != 1:
+        folded = char
+    lowered = folded.lower()
+    folded = lowered if len(lowered) == 1 else lowered[0]
+    decomposed = unicodedata.normalize("NFD", folded)
+    if len(decomposed) > 1 and decomposed[0].isascii() and decomposed[0].isalpha():
+        folded = decomposed[0]
+    return _simplified().get(folded, folded)
+
+
+class _Table(dict[int, str]):
+    """A ``str.translate`` table that works out each character once."""
+
+    def __missing__(self, code: int) -> str:
+        folded = self[code] = _fold(chr(code))
+        return folded
+
+
+_TABLE = _Table()
+
+
+def normalize(text: str) -> str:
+    """The text in half width, lower case, simplified characters and without Latin accents.
+
+    ``len(normalize(text)) == len(text)``, and each character depends on its own original only.
+    """
+    return text.translate(_TABLE)

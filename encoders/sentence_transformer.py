@@ -1,0 +1,242 @@
+"""Any sentence-transformers model, with its own pooling, prompts and limits.
+
+Reimers & Gurevych 2019 (arXiv:1908.10084), https://sbert.net.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from encoders.batching import token_batches
+from encoders.model_files import Hub, folder_revision, loading, model_folder
+from encoders.presets import Preset, preset_for
+from encoders.torch_device import choose_device, choose_precision, require_torch
+from schemas.errors import EncoderError
+from schemas.manifest import EncoderIdentity
+from schemas.spaces import DenseBatch, Space, SpaceKind, VectorBatch
+
+
+class SentenceTransformerEncoder:
+    """Fills ``dense`` with unit vectors.
+
+    Parameters
+    ----------
+    name : str
+        What a corpus records; a preset's name brings that preset.
+    model : str, optional
+        A folder or hub id; the preset's by default.
+    task : str, optional
+        What the query asks for, in the person's own words, where the model takes an instruction.
+    dim : int, optional
+        A shorter vector: the first ``dim`` components, normalised again (Matryoshka, arXiv:2205.13147).
+        For a preset one of its trained sizes.
+    query_prompt, passage_prompt : str, optional
+        Text before a query and a passage, instead of the preset's or of the model's own.
+    pooling : {"mean", "cls", "lasttoken"}, optional
+        For a folder that states none.
+    max_length : int, optional
+        Tokens of one window; the model's own by default. A longer text is read in windows whose
+        vectors are averaged by their lengths.
+    hub, device, precision, token_budget
+        As for ``encoders.bge_m3.BgeM3Encoder``.
+    trust_remote_code : bool, default False
+        Run the Python code that comes with the model.
+
+    Raises
+    ------
+    EncoderError
+        The extra ``models`` or the files are missing, or an option does not fit the model.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: str | None = None,
+        task: str | None = None,
+        dim: int | None = None,
+        query_prompt: str | None = None,
+        passage_prompt: str | None = None,
+        pooling: str | None = None,
+        max_length: int | None = None,
+        hub: Hub = "huggingface",
+        device: str | None = None,
+        precision: str = "auto",
+        token_budget: int | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        preset = preset_for(name) or (preset_for(model) if model else None)
+        wanted = model or (preset.model if preset else name)
+        if preset and preset.remote_code and not trust_remote_code:
+            raise EncoderError(
+                f"The model {preset.model} comes with Python code of its own, which would run here with all your "
+                f"rights; read it at {preset.source}, then turn trust_remote_code on, or take another model."
+            )
+        require_torch()
+        self._device = choose_device(device)
+        self._precision = choose_precision(precision, self._device)
+        self._budget = token_budget or (4096 if self._device == "cpu" else 65536)
+        folder = model_folder(wanted, hub)
+        with loading(wanted):
+            self._model = self._load(folder, pooling or (preset.pooling if preset else None), trust_remote_code)
+        self._tokenizer: Any = self._model.tokenizer
+        self._set_length(max_length, preset)
+        self._tasks = {"query": preset.query_task, "passage": preset.passage_task} if preset else {}
+        self._prompts = self._choose_prompts(preset, task, query_prompt, passage_prompt)
+        self._dim = self._choose_dim(dim, preset, wanted)
+        self._spaces = {"dense": Space(name="dense", kind=SpaceKind.DENSE, dim=self._dim)}
+        given = {
+            "model": str(folder) if Path(wanted).expanduser().is_dir() else model,
+            "task": task, "dim": dim, "query_prompt": query_prompt, "passage_prompt": passage_prompt,
+            "pooling": pooling, "max_length": max_length, "trust_remote_code": trust_remote_code or None,
+            "hub": hub if hub != "huggingface" else None,
+        }  # fmt: skip
+        self._identity = EncoderIdentity(
+            name=name,
+            revision=folder_revision(folder),
+            prompts=self._prompts,
+            precision=self._precision,
+            options={key: value for key, value in given.items() if value is not None},
+        )
+
+    def _load(self, folder: Path, pooling: str | None, trust_remote_code: bool) -> Any:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        settings: dict[str, Any] = {"dtype": getattr(torch, self._precision)}
+        if (folder / "modules.json").is_file():
+            return SentenceTransformer(
+                str(folder), device=self._device, trust_remote_code=trust_remote_code, local_files_only=True,
+                model_kwargs=settings,
+            ).eval()  # fmt: skip
+        if pooling is None:
+            raise EncoderError(f"The folder {folder} does not state its pooling; name it: mean, cls or lasttoken.")
+        settings |= {"trust_remote_code": trust_remote_code, "local_files_only": True}
+        modules = _modules()
+        transformer = modules.Transformer(str(folder), model_kwargs=settings)
+        pooler = modules.Pooling(transformer.auto_model.config.hidden_size, pooling)
+        return SentenceTransformer(modules=[transformer, pooler], device=self._device).eval()
+
+    def _set_length(self, max_length: int | None, preset: Preset | None) -> None:
+        own = self._model.max_seq_length or (preset.max_length if preset else None) or 512
+        limit = min(max_length or own, preset.max_length if preset else max_length or own)
+        self._model.max_seq_length = self._length = int(limit)
+
+    def _choose_prompts(
+        self, preset: Preset | None, task: str | None, query: str | None, passage: str | None
+    ) -> dict[str, str]:
+        if task is not None and preset is None:
+            raise EncoderError(
+                "This model has no preset, so where its task goes is unknown; give query_prompt instead."
+            )
+        own = self._model.prompts or {}
+        prompts = preset.prompts(task) if preset else {
+            "query": own.get("query") or "",
+            "passage": own.get("passage") or own.get("document") or "",
+        }  # fmt: skip
+        return {
+            "query": prompts["query"] if query is None else query,
+            "passage": prompts["passage"] if passage is None else passage,
+        }
+
+    def _choose_dim(self, dim: int | None, preset: Preset | None, model: str) -> int:
+        size = getattr(self._model, "get_embedding_dimension", None) or self._model.get_sentence_embedding_dimension
+        full = int(size())
+        if dim is None or dim == full:
+            return full
+        if preset and dim not in preset.matryoshka:
+            sizes = ", ".join(map(str, preset.matryoshka)) or "no other"
+            raise EncoderError(f"The model {model} gives {full} dimensions and was trained for {sizes}; not {dim}.")
+        if not 0 < dim < full:
+            raise EncoderError(f"The model {model} gives {full} dimensions; {dim} cannot be had.")
+        return dim
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Name, commit or hash of the weights, prompts, precision and options."""
+        return self._identity
+
+    @property
+    def spaces(self) -> Mapping[str, Space]:
+        """``dense`` alone."""
+        return self._spaces
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of one window less the special ones and the longer prompt."""
+        return max(1, self._length - max(self._overhead(prompt) for prompt in self._prompts.values()))
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens and prompt left out."""
+        return [len(ids) for ids in self._ids(texts)]
+
+    def encode_passages(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
+        """``{"dense": float32 array of shape (n, dim)}`` for texts to be found."""
+        return {"dense": self._encode(texts, "passage")}
+
+    def encode_queries(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
+        """``{"dense": float32 array of shape (n, dim)}`` for questions."""
+        return {"dense": self._encode(texts, "query")}
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        clean = [_clean(text) for text in texts]
+        return list(self._tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]) if clean else []
+
+    def _overhead(self, prompt: str) -> int:
+        return len(self._tokenizer(prompt)["input_ids"])
+
+    def _encode(self, texts: Sequence[str], kind: str) -> DenseBatch:
+        prompt, task = self._prompts[kind], self._tasks.get(kind)
+        parts: list[str] = []
+        owner: list[int] = []
+        for index, (text, length) in enumerate(zip(texts, self.count_tokens(texts), strict=True)):
+            found = [_clean(text)] if length <= self.max_tokens else self._windows(_clean(text))
+            parts += found
+            owner += [index] * len(found)
+        lengths = self.count_tokens(parts)
+        overhead = self._overhead(prompt)
+        extra = {"task": task} if task else {}
+        total = np.zeros((len(texts), self._dim), dtype=np.float32)
+        for batch in token_batches([length + overhead for length in lengths], self._budget):
+            vectors = self._model.encode(
+                [parts[i] for i in batch], prompt=prompt or None, batch_size=len(batch),
+                convert_to_numpy=True, show_progress_bar=False, **extra,
+            )  # fmt: skip
+            rows = _unit(np.asarray(vectors, dtype=np.float32)[:, : self._dim])
+            for position, row in zip(batch, rows, strict=True):
+                total[owner[position]] += row * np.float32(max(lengths[position], 1))
+        return _unit(total)
+
+    def _windows(self, text: str) -> list[str]:
+        if not getattr(self._tokenizer, "is_fast", False):
+            raise EncoderError(
+                f"A text of {len(text)} characters is beyond the model's {self.max_tokens} tokens; split it first."
+            )
+        spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        starts = [start for start, _ in spans["offset_mapping"]][:: self.max_tokens]
+        bounds = [0, *starts[1:], len(text)]
+        return [text[a:b] for a, b in pairwise(bounds)]
+
+
+def _modules() -> Any:
+    # Version 6 moved the building blocks.
+    try:
+        return import_module("sentence_transformers.sentence_transformer.modules")
+    except ImportError:
+        return import_module("sentence_transformers.models")
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _unit(vectors: DenseBatch) -> DenseBatch:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, np.float32(1e-12)), dtype=np.float32)

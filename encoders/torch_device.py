@@ -1,0 +1,71 @@
+"""Device and number format of a torch model, found or chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import EncoderError
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+"""What ``precision`` may be."""
+
+
+def choose_device(device: str | None) -> str:
+    """``device`` itself, or the best that is there: ``cuda``, ``mps`` or ``cpu``."""
+    if device:
+        return device
+    torch = require_torch()
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """Resolve ``auto``: float16 on CUDA, bfloat16 where the processor multiplies it, else float32.
+
+    Raises
+    ------
+    EncoderError
+        No such precision.
+
+    """
+    if precision not in PRECISIONS:
+        raise EncoderError(f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+    if precision != "auto":
+        return precision
+    if device.startswith("cuda"):
+        return "float16"
+    return "bfloat16" if device == "cpu" and has_bfloat16() else "float32"
+
+
+def has_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has instructions for products of bfloat16 (AVX512-BF16, AMX or Arm's)."""
+    try:
+        text = cpu_info.read_text("utf-8", errors="replace")
+    except OSError:
+        return False
+    for line in text.splitlines():
+        if line.lower().startswith(("flags", "features")):
+            return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(line.split())
+    return False
+
+
+def require_torch() -> Any:
+    """Import torch.
+
+    Raises
+    ------
+    EncoderError
+        The extra ``models`` is not installed.
+
+    """
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise EncoderError(
+            "This encoder needs torch and transformers; install them with: pip install 'xunyi[models]'"
+        ) from error
+    del transformers
+    return torch

@@ -1,0 +1,139 @@
+"""The vocabulary of a corpus: counted in one streaming pass, then looked up by term."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.counting import TermCounter
+from schemas.manifest import FitStats, TfidfSettings
+from schemas.spaces import Term
+
+
+class VocabularyBuilder:
+    """Counts terms and words; builders of several workers are merged in any order.
+
+    ``limit`` is how many distinct terms are held in memory before they go to disk.
+    """
+
+    def __init__(self, limit: int = 3_000_000) -> None:
+        self._features = TermCounter(limit)
+        self._words = TermCounter(limit)
+        self._passages = 0
+        self._tokens = 0
+        self._word_tokens = 0
+
+    def add(self, feature_lists: Iterable[Sequence[str]], word_lists: Iterable[Sequence[str]] = ()) -> None:
+        """Count some passages: the features of each, and the words of each."""
+        for features in feature_lists:
+            self._passages += 1
+            self._tokens += len(features)
+            self._features.add(features)
+        for words in word_lists:
+            self._word_tokens += len(words)
+            self._words.add(words)
+
+    def merge(self, other: VocabularyBuilder) -> None:
+        """Add another builder's counts to this one's."""
+        self._features.merge(other._features)
+        self._words.merge(other._words)
+        self._passages += other._passages
+        self._tokens += other._tokens
+        self._word_tokens += other._word_tokens
+
+    def build(self, settings: TfidfSettings) -> Vocabulary:
+        """Choose the features as scikit-learn's CountVectorizer does; columns go by sorted term.
+
+        ``min_df`` from 1 up and ``max_df`` above 1 are numbers of passages, below they are shares.
+        Among features of equal count at the ``max_features`` limit, the first by term stay.
+        """
+        n = self._passages
+        low = settings.min_df if settings.min_df >= 1 else settings.min_df * n
+        high = settings.max_df if settings.max_df > 1 else settings.max_df * n
+        terms: list[str] = []
+        df: list[int] = []
+        cf: list[int] = []
+        for term, in_passages, occurrences in self._features.items():
+            if low <= in_passages <= high:
+                terms.append(term)
+                df.append(in_passages)
+                cf.append(occurrences)
+        if settings.max_features is not None and len(terms) > settings.max_features:
+            keep = np.sort(np.argsort(-np.array(cf), kind="stable")[: settings.max_features]).tolist()
+            terms, df, cf = [terms[i] for i in keep], [df[i] for i in keep], [cf[i] for i in keep]
+        stats = FitStats(
+            passages=n,
+            tokens=self._tokens,
+            features=len(terms),
+            average_length=self._tokens / n if n else 0.0,
+            extra={"word_tokens": self._word_tokens},
+        )
+        return Vocabulary(terms, np.array(df, dtype=np.int64), np.array(cf, dtype=np.int64), stats, self._words)
+
+
+class Vocabulary:
+    """Features with their columns, and Word2Vec words with their vectors. Made by ``VocabularyBuilder``."""
+
+    def __init__(
+        self,
+        features: list[str],
+        df: npt.NDArray[np.int64],
+        cf: npt.NDArray[np.int64],
+        stats: FitStats,
+        words: TermCounter | None = None,
+    ) -> None:
+        self._rows = {term: row for row, term in enumerate(features)}
+        self._df, self._cf = df, cf
+        self._features = len(features)
+        self._word_counts = words or TermCounter()
+        self._vector_rows: dict[str, int] = {}
+        self._matrix: npt.NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
+        self.stats = stats
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def set_words(self, words: Sequence[str], matrix: npt.NDArray[np.float32]) -> None:
+        """Take in Word2Vec's words and their vectors, of shape ``(len(words), dim)``; call it once.
+
+        Words that are no features get an entry of their own, with the df and cf of the word.
+        """
+        self._vector_rows = {word: row for row, word in enumerate(words)}
+        self._matrix = matrix
+        df, cf = [], []
+        for word, in_passages, occurrences in self._word_counts.items():
+            if word in self._vector_rows and word not in self._rows:
+                self._rows[word] = len(self._rows)
+                df.append(in_passages)
+                cf.append(occurrences)
+        self._df = np.concatenate([self._df, np.array(df, dtype=np.int64)])
+        self._cf = np.concatenate([self._cf, np.array(cf, dtype=np.int64)])
+        self.stats = self.stats.model_copy(update={"words": len(words)})
+
+    def lookup(self, terms: Collection[str]) -> dict[str, Term]:
+        """The known ones of ``terms``, by term: a ``TermLookup``."""
+        return {term: self._term(term, row) for term in terms if (row := self._rows.get(term)) is not None}
+
+    def __iter__(self) -> Iterator[Term]:
+        """Every entry: features by column, then the words that are none, both by term."""
+        return (self._term(term, row) for term, row in self._rows.items())
+
+    def _term(self, term: str, row: int) -> Term:
+        df = int(self._df[row])
+        vector = self._vector_rows.get(term)
+        return Term(
+            term=term,
+            index=row if row < self._features else None,
+            df=df,
+            cf=int(self._cf[row]),
+            idf=smooth_idf(df, self.stats.passages),
+            vector=None if vector is None else self._matrix[vector],
+        )
+
+
+def smooth_idf(df: int, passages: int) -> float:
+    """scikit-learn's ``ln((1 + n) / (1 + df)) + 1``."""
+    return math.log((1 + passages) / (1 + df)) + 1.0

@@ -1,0 +1,171 @@
+"""Word2Vec trained on the corpus itself, and texts as weighted means of their words."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.base import TermLookup
+from schemas.manifest import FitStats, Word2VecSettings
+
+Matrix = npt.NDArray[np.float32]
+
+# gensim cuts what is longer in silence
+_LONGEST_SENTENCE = 5_000
+# fewer texts than this say nothing about what all texts share: one text's component is the text
+_FEWEST_FOR_COMPONENT = 32
+_TRAINED_WORDS = 3_000_000
+_EPOCHS = (3, 30)
+
+
+class _Sentences:
+    """Word lists to be read again each epoch, empty ones left out and long ones cut in pieces."""
+
+    def __init__(self, source: Path | Iterable[Sequence[str]]) -> None:
+        self._source = source
+        self.words = 0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        self.words = 0
+        for words in read_spool(self._source) if isinstance(self._source, Path) else self._source:
+            self.words += len(words)
+            for start in range(0, len(words), _LONGEST_SENTENCE):
+                yield list(words[start : start + _LONGEST_SENTENCE])
+
+
+def read_spool(path: Path) -> Iterator[list[str]]:
+    """The word lists of a spool file: UTF-8, one text a line, words parted by a space."""
+    with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        for line in file:
+            yield line.split()
+
+
+def spool_line(words: Sequence[str]) -> str:
+    """One text as a line of a spool file."""
+    return " ".join(words) + "\n"
+
+
+def epochs_for(words: int) -> int:
+    """How often to read a corpus of so many words where the settings leave it open (``epochs=0``).
+
+    About three million words are trained on in all, in 3 to 30 rounds: a novel needs many,
+    a large corpus says everything often enough in few.
+    """
+    return max(_EPOCHS[0], min(_EPOCHS[1], math.ceil(_TRAINED_WORDS / max(words, 1))))
+
+
+def train(source: Path | Iterable[Sequence[str]], settings: Word2VecSettings) -> tuple[list[str], Matrix]:
+    """Train on a spool file, or on word lists that can be iterated over again and again.
+
+    Gives the words, most frequent first, and their unit vectors of shape ``(words, dim)``. The same input
+    gives the same vectors: one worker, a seed, and a hash that does not change with the process.
+    A corpus in which no word stands ``min_count`` times gives no words and a ``(0, dim)`` matrix.
+    """
+    from gensim.models import Word2Vec
+
+    sentences = _Sentences(source)
+    model = Word2Vec(
+        vector_size=settings.dim,
+        window=settings.window,
+        min_count=settings.min_count,
+        sg=int(settings.skip_gram),
+        negative=settings.negative,
+        sample=settings.sample,
+        alpha=settings.learning_rate,
+        seed=settings.seed,
+        workers=1,
+        hashfxn=_stable_hash,
+    )
+    # gensim logs a warning of its own for an empty corpus, and fails on training without words
+    if next(iter(sentences), None) is None:
+        return [], np.zeros((0, settings.dim), dtype=np.float32)
+    counts: dict[str, int] = {}
+    for sentence in sentences:
+        for word in sentence:
+            counts[word] = counts.get(word, 0) + 1
+    kept = {word: n for word, n in sorted(counts.items()) if n >= settings.min_count}
+    del counts
+    if not kept:
+        return [], np.zeros((0, settings.dim), dtype=np.float32)
+    words_in_all = sentences.words
+    model.build_vocab_from_freq(kept)
+    model.train(
+        sentences,
+        total_words=words_in_all,
+        epochs=settings.epochs or epochs_for(words_in_all),
+    )
+    vectors = _centred(np.asarray(model.wv.vectors, dtype=np.float32))
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return list(model.wv.index_to_key), np.ascontiguousarray(unit)
+
+
+def _centred(vectors: Matrix) -> Matrix:
+    """Take the mean vector away: it makes all words of a small corpus alike (Mu & Viswanath 2018)."""
+    return vectors - vectors.mean(axis=0) if len(vectors) >= _FEWEST_FOR_COMPONENT else vectors
+
+
+def _stable_hash(text: str) -> int:
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+
+def _means(
+    word_lists: Sequence[Sequence[str]], lookup: TermLookup, settings: Word2VecSettings, stats: FitStats
+) -> npt.NDArray[np.float64]:
+    """Means weighted by ``a / (a + p(word))``, shape ``(n, dim)``; zero without a known word."""
+    terms = lookup({word for words in word_lists for word in words})
+    total = max(int(stats.extra.get("word_tokens") or stats.tokens), 1)
+    known = [(name, term) for name, term in terms.items() if term.vector is not None]
+    means = np.zeros((len(word_lists), settings.dim), dtype=np.float64)
+    if not known:
+        return means
+    rows = {name: row for row, (name, _) in enumerate(known)}
+    vectors = np.array([term.vector for _, term in known], dtype=np.float64)
+    share = np.array([term.cf for _, term in known], dtype=np.float64) / total
+    weighted = vectors * (settings.sif_a / (settings.sif_a + share))[:, None]
+    for i, words in enumerate(word_lists):
+        found = [row for word in words if (row := rows.get(word)) is not None]
+        if found:
+            means[i] = weighted[found].mean(axis=0)
+    return means
+
+
+def fit_components(
+    word_lists: Sequence[Sequence[str]], lookup: TermLookup, settings: Word2VecSettings, stats: FitStats
+) -> FitStats:
+    """Find what a sample of texts has in common, and give ``stats`` with it as ``extra["component"]``.
+
+    The first right singular vectors of the texts' means (Arora, Liang & Ma 2017), one after another in
+    one list of ``remove_components * dim`` floats; empty for fewer than 32 texts with a known word.
+    """
+    means = _means(word_lists, lookup, settings, stats)
+    means = means[np.any(means != 0, axis=1)]
+    component: list[float] = []
+    if settings.remove_components > 0 and len(means) >= _FEWEST_FOR_COMPONENT:
+        _, axes = np.linalg.eigh(means.T @ means)
+        for axis in axes.T[::-1][: settings.remove_components]:
+            component.extend((axis * np.sign(axis[np.argmax(np.abs(axis))])).tolist())
+    return stats.model_copy(update={"extra": {**stats.extra, "component": component}})
+
+
+def encode_words(
+    word_lists: Sequence[Sequence[str]], lookup: TermLookup, settings: Word2VecSettings, stats: FitStats
+) -> Matrix:
+    """Texts as unit vectors, float32 of shape ``(n, dim)``; a zero row where no word is known.
+
+    A smooth-inverse-frequency weighted mean with the common components of ``fit_components`` removed
+    (Arora, Liang & Ma 2017, "A simple but tough-to-beat baseline for sentence embeddings").
+    """
+    vectors = _means(word_lists, lookup, settings, stats)
+    component = stats.extra.get("component") or []
+    if component:
+        axes = np.array(component, dtype=np.float64).reshape(-1, settings.dim)
+        vectors -= (vectors @ axes.T) @ axes
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: npt.NDArray[np.float64] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-12)
+    return unit.astype(np.float32)

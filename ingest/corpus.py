@@ -1,0 +1,119 @@
+"""A corpus's beginnings: its manifest, its shelves, and whether a later ingest agrees with it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
+from encoders.analysis import make_analyzer, recommended_tfidf
+from encoders.base import Encoder
+from schemas.errors import CorpusError, CorpusNotFound, EncoderMismatch, UsageError
+from schemas.ingest import DEFAULT_SPACES, LEXICAL_SPACES, CorpusOptions
+from schemas.manifest import AnalyzerSettings, CorpusManifest, SplitterSettings, TfidfSettings, Word2VecSettings
+from schemas.names import check_corpus_name
+from schemas.spaces import Shelf, Space, SpaceKind
+from stores.base import Store, collection_name
+from stores.opening import open_store
+
+DEFAULT_MAX_TOKENS = 256
+"""The token budget of a passage: half of what the bundled model reads, so that prompt and title fit."""
+
+
+def new_manifest(corpus: str, options: CorpusOptions, encoder: Encoder | None) -> CorpusManifest:
+    """The manifest of a corpus that is about to be made; refuses spaces that nothing fills."""
+    word2vec = options.word2vec or Word2VecSettings()
+    offered: dict[str, Space] = dict(encoder.spaces) if encoder is not None else {}
+    offered["tfidf"] = Space(name="tfidf", kind=SpaceKind.SPARSE)
+    offered["word2vec"] = Space(name="word2vec", kind=SpaceKind.DENSE, dim=word2vec.dim)
+    wanted = options.spaces or tuple(DEFAULT_SPACES)
+    unknown = [name for name in wanted if name not in offered]
+    if unknown:
+        raise UsageError(
+            f"--spaces: no encoder fills {', '.join(map(repr, unknown))}; choose among {', '.join(sorted(offered))}."
+        )
+    budget = options.max_tokens or DEFAULT_MAX_TOKENS
+    if encoder is not None and budget > encoder.max_tokens:
+        raise UsageError(
+            f"--max-tokens {budget}: the encoder {encoder.identity.name} reads {encoder.max_tokens} tokens; "
+            f"give at most that."
+        )
+    analyzer = _analyzer(options) or AnalyzerSettings()
+    make_analyzer(analyzer)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return CorpusManifest(
+        corpus=corpus,
+        spaces={name: offered[name] for name in wanted},
+        encoders={name: encoder.identity for name in wanted if name not in LEXICAL_SPACES} if encoder else {},
+        analyzer=analyzer,
+        tfidf=_tfidf(options, analyzer),
+        word2vec=word2vec,
+        splitter=SplitterSettings(max_tokens=budget, counter="encoder" if encoder else "estimate"),
+        titles=analyzer.preset != "article" if options.titles is None else options.titles,
+        created=now,
+        updated=now,
+    )
+
+
+def require_agreement(manifest: CorpusManifest, options: CorpusOptions) -> None:
+    """Refuse an ingest that asks for other settings than those the corpus was made with."""
+    name = manifest.corpus
+    if options.encoder is not None:
+        for space, identity in manifest.encoders.items():
+            if identity.name != options.encoder:
+                raise EncoderMismatch(
+                    f"The corpus {name!r} was made with the encoder {identity.name!r} (space {space!r}), "
+                    f"not {options.encoder!r}; ingest into a new corpus, or leave out --encoder."
+                )
+    asked = {
+        "--spaces": (options.spaces and sorted(options.spaces), sorted(manifest.spaces)),
+        "--analyzer": (_analyzer(options), manifest.analyzer),
+        "--weighting": (options.weighting, manifest.tfidf.weighting),
+        "--max-tokens": (options.max_tokens, manifest.splitter.max_tokens),
+        "--titles": (options.titles, manifest.titles),
+        "the TF-IDF settings": (options.tfidf, manifest.tfidf),
+        "the Word2Vec settings": (options.word2vec, manifest.word2vec),
+    }
+    for option, (wanted, stands) in asked.items():
+        if wanted is not None and wanted != () and wanted != stands:
+            raise CorpusError(
+                f"The corpus {name!r} was made with {option} {_shown(stands)}, not {_shown(wanted)}; "
+                f"leave the option out, or ingest into a new corpus."
+            )
+
+
+def _analyzer(options: CorpusOptions) -> AnalyzerSettings | None:
+    return AnalyzerSettings(preset=options.analyzer) if isinstance(options.analyzer, str) else options.analyzer
+
+
+def _tfidf(options: CorpusOptions, analyzer: AnalyzerSettings) -> TfidfSettings:
+    settings = options.tfidf or recommended_tfidf(analyzer.preset)
+    return settings.model_copy(update={"weighting": options.weighting}) if options.weighting else settings
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, AnalyzerSettings):
+        return value.preset
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def create_shelves(store: Store, manifest: CorpusManifest) -> None:
+    """Make the passages and documents collections, where they do not stand already."""
+    spaces = list(manifest.spaces.values())
+    passages = collection_name(manifest.corpus, manifest.generation, Shelf.PASSAGES)
+    store.create_collection(passages, spaces)
+    store.create_payload_index(passages, "document_id", "keyword")
+    store.create_payload_index(passages, "position", "integer")
+    documents = collection_name(manifest.corpus, manifest.generation, Shelf.DOCUMENTS)
+    # A document's dense vector is the mean of its passages'; what an encoder says of single tokens has no mean.
+    store.create_collection(documents, [s for s in spaces if s.name in ("dense", *LEXICAL_SPACES)])
+    store.create_payload_index(documents, "document_id", "keyword")
+    store.create_payload_index(documents, "title", "keyword")
+
+
+def delete_corpus(name: str, store: str | Store | None = None) -> None:
+    """Remove a corpus with all its points; raises ``CorpusNotFound`` where there is none."""
+    check_corpus_name(name)
+    with open_store(store) if store is None or isinstance(store, str) else nullcontext(store) as opened:
+        if opened.read_manifest(name) is None:
+            raise CorpusNotFound(f"{opened.location} has no corpus {name!r}; see `xunyi corpora list`.")
+        opened.delete_corpus(name)

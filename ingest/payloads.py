@@ -1,0 +1,84 @@
+"""The payloads of the three shelves, and which of a document's fields can be filtered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.documents import Document, Passage
+from schemas.ids import content_hash
+from stores.base import PayloadIndexType
+
+META = "meta"
+"""A document's own fields live under this key, so that they never meet ours."""
+
+
+def passage_payload(document: Document, passage: Passage) -> dict[str, Any]:
+    """What a passage's point holds: all that a hit shows, and its own content hash."""
+    return {
+        "document_id": document.id,
+        "title": document.title,
+        "chapter": document.chapter,
+        "position": passage.position,
+        "start": passage.start,
+        "end": passage.end,
+        "text": passage.text,
+        "hash": content_hash(document.title, passage.text),
+        META: dict(document.payload),
+    }
+
+
+def document_payload(document: Document, passages: int, digest: str) -> dict[str, Any]:
+    """What a document's point holds: the full text once, and the hash that the next ingest compares."""
+    return {
+        "document_id": document.id,
+        "title": document.title,
+        "chapter": document.chapter,
+        "text": document.text,
+        "kind": document.kind,
+        "source": document.source,
+        "position": document.position,
+        "stretches": [[s.text_start, s.source_start, s.length] for s in document.stretches],
+        "passages": passages,
+        "hash": digest,
+        META: dict(document.payload),
+    }
+
+
+class FieldTypes:
+    """Learns which index each payload field wants from the values that pass by."""
+
+    def __init__(self, known: Mapping[str, str] | None = None) -> None:
+        self._types: dict[str, PayloadIndexType] = dict(known or {})  # type: ignore[arg-type]
+
+    def add(self, payload: Mapping[str, Any]) -> None:
+        """Look at one document's fields; mixed numbers become float, other mixtures keyword."""
+        for field, value in payload.items():
+            kind = _index_type(value)
+            if kind is None:
+                continue
+            known = self._types.get(field)
+            if known is None or known == kind:
+                self._types[field] = kind
+            elif {known, kind} == {"integer", "float"}:
+                self._types[field] = "float"
+            else:
+                self._types[field] = "keyword"
+
+    def as_dict(self) -> dict[str, PayloadIndexType]:
+        """Index types by field, sorted by field."""
+        return dict(sorted(self._types.items()))
+
+
+def _index_type(value: Any) -> PayloadIndexType | None:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "float"
+    if isinstance(value, str):
+        return "keyword"
+    if isinstance(value, list) and value:
+        return _index_type(value[0])
+    return None

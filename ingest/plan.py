@@ -1,0 +1,123 @@
+"""The reading pass: files to documents to passages; what is new or changed goes to the spool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, TypeVar
+
+from ingest.payloads import FieldTypes
+from ingest.splitting import split
+from ingest.spool import Planned, Spool
+from schemas.documents import Document, Rejected
+from schemas.ids import content_hash, document_point_id
+from stores.base import Store
+
+LEDGER_BATCH = 256
+"""Documents whose recorded hashes are fetched together."""
+
+KEPT_REJECTIONS = 1000
+"""Rejected rows listed in the report; all are counted."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the reading pass found."""
+
+    documents: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    rejected_rows: list[Rejected] = field(default_factory=list)
+
+
+def document_hash(document: Document, titles: bool) -> str:
+    """The digest of all that a document's points are made from."""
+    payload = json.dumps(document.payload, ensure_ascii=False, sort_keys=True)
+    where = json.dumps([[s.text_start, s.source_start, s.length] for s in document.stretches])
+    return content_hash(
+        document.title, document.chapter or "", document.text, payload, where, str(document.position), str(titles)
+    )
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most ``size`` items, in order."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+class Planner:
+    """Splits what is new or changed, and hands each such document on.
+
+    ``existing`` is the collection of the documents shelf, or None for a new corpus.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        corpus: str,
+        existing: str | None,
+        *,
+        max_tokens: int,
+        count_tokens: Callable[[Sequence[str]], list[int]],
+        titles: bool,
+    ) -> None:
+        self._store = store
+        self._corpus = corpus
+        self._existing = existing
+        self._max_tokens = max_tokens
+        self._count_tokens = count_tokens
+        self._titles = titles
+        self.plan = Plan()
+
+    def run(
+        self, items: Iterable[Document | Rejected], spool: Spool, fields: FieldTypes, each: Callable[[Planned], None]
+    ) -> Iterator[int]:
+        """Read everything; ``each`` sees every document to write. Yields the documents read so far."""
+        for batch in batched(items, LEDGER_BATCH):
+            documents = []
+            for item in batch:
+                if isinstance(item, Rejected):
+                    self._reject(item)
+                else:
+                    documents.append(item)
+            ledger = self._recorded(documents)
+            for document in documents:
+                self.plan.documents += 1
+                digest = document_hash(document, self._titles)
+                old_hash, old_passages = ledger.get(document.id, ("", 0))
+                if digest == old_hash:
+                    self.plan.unchanged += 1
+                    continue
+                passages = split(document, max_tokens=self._max_tokens, count_tokens=self._count_tokens)
+                if old_hash:
+                    self.plan.changed += 1
+                else:
+                    self.plan.added += 1
+                fields.add(document.payload)
+                planned = Planned(document, passages, digest, old_passages)
+                spool.append(planned)
+                each(planned)
+            yield self.plan.documents
+
+    def _recorded(self, documents: Sequence[Document]) -> dict[str, tuple[str, int]]:
+        if self._existing is None or not documents:
+            return {}
+        ids = [document_point_id(self._corpus, document.id) for document in documents]
+        records = self._store.retrieve(self._existing, ids, payload=["document_id", "hash", "passages"])
+        found: dict[str, tuple[str, int]] = {}
+        for record in records:
+            payload: dict[str, Any] = record.payload or {}
+            found[str(payload["document_id"])] = (str(payload["hash"]), int(payload["passages"]))
+        return found
+
+    def _reject(self, row: Rejected) -> None:
+        self.plan.rejected += 1
+        if len(self.plan.rejected_rows) < KEPT_REJECTIONS:
+            self.plan.rejected_rows.append(row)

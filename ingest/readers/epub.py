@@ -1,0 +1,333 @@
+"""Chapters from EPUB books: a zip of XHTML files in the order of the package's spine.
+
+The *source text* is what :func:`epub_text` gives: the text of all spine files, one after another.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from ingest.readers.headings import Heading, parse_label, squeeze
+from ingest.readers.options import Source
+from ingest.readers.text import clean
+from schemas.documents import JSON, Document, Stretch
+from schemas.errors import InputError
+
+MAX_MEMBER_BYTES = 1 << 26
+MAX_TOTAL_BYTES = 1 << 30
+MAX_MEMBERS = 20_000
+"""Bounds against zip bombs: 64 MiB a file, 1 GiB of text a book, 20,000 files."""
+
+_MAX_RATIO = 500
+_BLOCK_NAMES = (
+    "p div li ul ol h1 h2 h3 h4 h5 h6 br hr tr table section article header footer blockquote pre dt dd figure title"
+)
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
+_SKIPPED = frozenset({"script", "style", "head", "template"})
+_HEADINGS = frozenset({"h1", "h2"})
+
+
+@dataclass(slots=True)
+class _Page:
+    """A spine file's text and the headings in it, as ``(start, end, level)``."""
+
+    text: str
+    headings: list[tuple[int, int, int]]
+    link_chars: int
+    is_contents: bool
+
+
+@dataclass(slots=True)
+class Book:
+    """An opened EPUB: its title, its spine's files in order and their titles in the navigation."""
+
+    path: Path
+    title: str
+    spine: list[str]
+    titles: dict[str, str] = field(default_factory=dict)
+    navigation: str | None = None
+
+
+def open_book(path: Path) -> Book:
+    """The book's title, spine and navigation.
+
+    Raises:
+        InputError: the file is no EPUB, is damaged, or is larger inside than any book.
+    """
+    with _archive(path) as archive:
+        try:
+            container = _xml(path, archive, "META-INF/container.xml")
+            root = next((e.get("full-path") for e in container.iter() if _local(e.tag) == "rootfile"), None)
+            if not root:
+                raise InputError(f"{path} is no complete EPUB: its container names no package; make the file anew.")
+            return _package(path, archive, root)
+        except ElementTree.ParseError as error:
+            raise InputError(f"{path} is a damaged EPUB ({error}); make the file anew.") from error
+
+
+def epub_text(path: Path) -> str:
+    """The whole source text, which the spans of passages count in."""
+    return clean("".join(page.text for _, page in _pages(open_book(path))))
+
+
+def read_epub(source: Source) -> Iterator[Document]:
+    """The chapters in the spine's order; pages without text and tables of contents are left out.
+
+    Raises:
+        InputError: a file of the book is damaged.
+    """
+    book = open_book(source.path)
+    offset, number = 0, 0
+    part: str | None = None
+    for name, page in _pages(book):
+        start_of_page, offset = offset, offset + len(page.text)
+        if page.is_contents or name == book.navigation or _mostly_links(page):
+            continue
+        for heading, start, end, level in _chapters(book, name, page):
+            body = clean(page.text[start:end])
+            if not body.strip():
+                if heading is not None and (heading.rank == 0 or level == 1) and heading.title != book.title:
+                    part = heading.label if heading.title == heading.label else f"{heading.label} {heading.title}"
+                continue
+            if heading is None and (not page.headings and len(body.strip()) < 2):
+                continue
+            number += 1
+            payload: dict[str, JSON] = {"book": book.title or source.stem}
+            if part is not None and heading is not None and heading.label != "":
+                payload["part"] = part
+            yield Document(
+                id=f"{source.stem}/{number:04d}",
+                title=heading.title if heading is not None else book.title or source.stem,
+                text=body,
+                kind="novel",
+                source=str(source.path),
+                position=number - 1,
+                chapter=heading.label if heading is not None else None,
+                stretches=(Stretch(0, start_of_page + start, end - start),),
+                payload=payload,
+            )
+
+
+def _chapters(book: Book, name: str, page: _Page) -> Iterator[tuple[Heading | None, int, int, int]]:
+    """The chapters of one spine file, as ``(heading, start, end, level)`` of their bodies."""
+    nav = book.titles.get(name)
+    if not page.headings:
+        first = re.match(r"\s*(\S[^\n]*)\n", page.text)
+        # Many books set their headings as plain paragraphs.
+        if first and len(first[1]) <= 80 and (squeeze(first[1]) == squeeze(nav or "") or _labelled(first[1])):
+            yield _heading(first[1]), first.end(), len(page.text), 0
+        else:
+            yield (_heading(nav) if nav else None), 0, len(page.text), 0
+        return
+    first_start = page.headings[0][0]
+    if page.text[:first_start].strip():
+        yield None, 0, first_start, 0
+    for at, (start, end, level) in enumerate(page.headings):
+        stop = page.headings[at + 1][0] if at + 1 < len(page.headings) else len(page.text)
+        text = " ".join(page.text[start:end].split())
+        yield _heading(text), end, stop, level
+
+
+def _labelled(text: str) -> bool:
+    heading = parse_label(text)
+    return heading is not None and not heading.glued
+
+
+def _heading(text: str) -> Heading:
+    return parse_label(text) or Heading(text, text, 1, "#")
+
+
+def _mostly_links(page: _Page) -> bool:
+    visible = len("".join(page.text.split()))
+    return page.link_chars > 0 and page.link_chars >= 0.6 * visible
+
+
+def _pages(book: Book) -> Iterator[tuple[str, _Page]]:
+    total = 0
+    with _archive(book.path) as archive:
+        for name in book.spine:
+            data = _read(book.path, archive, name)
+            total += len(data)
+            if total > MAX_TOTAL_BYTES:
+                raise InputError(f"{book.path} unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB; no book is so long.")
+            yield name, _extract(_markup(book.path, name, data))
+
+
+def _markup(path: Path, name: str, data: bytes) -> str:
+    declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([\w.-]+)", data)
+    encoding = declared[1].decode("ascii") if declared else "utf-8-sig"
+    if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        encoding = "utf-16"
+    elif data[:3] == b"\xef\xbb\xbf":
+        encoding = "utf-8-sig"
+    try:
+        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise InputError(f"{path}, {name}: its text is no {encoding}; the EPUB is damaged or protected.") from error
+
+
+class _Extractor(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self.size = 0
+        self.headings: list[tuple[int, int, int]] = []
+        self.link_chars = 0
+        self.is_contents = False
+        self._skip = 0
+        self._heading: tuple[int, str] | None = None
+        self._links = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _SKIPPED:
+            self._skip += 1
+        if tag == "nav" and any(key == "epub:type" and value and "toc" in value.split() for key, value in attrs):
+            self.is_contents = True
+        if tag in _BLOCKS:
+            self._break()
+        if tag in _HEADINGS and self._heading is None:
+            self._heading = (self.size, tag)
+        if tag == "a" and any(key == "href" for key, _ in attrs):
+            self._links += 1
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _BLOCKS:
+            self._break()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _SKIPPED:
+            self._skip = max(0, self._skip - 1)
+        if self._heading is not None and tag == self._heading[1]:
+            start, self._heading = self._heading[0], None
+            if "".join(self.pieces[-8:]).strip() and self.size > start:
+                self.headings.append((start, self.size, int(tag[1])))
+        if tag in _BLOCKS:
+            self._break()
+        if tag == "a":
+            self._links = max(0, self._links - 1)
+
+    def handle_data(self, data: str) -> None:
+        if self._skip:
+            return
+        text = re.sub(r"[ \t\n]+", " ", data)
+        if text == " " and (not self.pieces or self.pieces[-1].endswith(("\n", " "))):
+            return
+        if self._links:
+            self.link_chars += len("".join(text.split()))
+        self._add(text)
+
+    def _break(self) -> None:
+        if self.pieces and not self.pieces[-1].endswith("\n") and self._heading is None:
+            self._add("\n")
+        elif self._heading is not None and self.size > self._heading[0]:
+            self._add(" ")
+
+    def _add(self, text: str) -> None:
+        self.pieces.append(text)
+        self.size += len(text)
+
+
+def _extract(markup: str) -> _Page:
+    parser = _Extractor()
+    parser.feed(markup)
+    parser.close()
+    if parser.pieces and not parser.pieces[-1].endswith("\n"):
+        parser.pieces.append("\n")
+    text = "".join(parser.pieces)
+    headings = [h for h in parser.headings if text[h[0] : h[1]].strip()]
+    return _Page(text, headings, parser.link_chars, parser.is_contents)
+
+
+# -- the package ----------------------------------------------------------------------------------
+def _package(path: Path, archive: zipfile.ZipFile, root: str) -> Book:
+    package = _xml(path, archive, root)
+    folder = posixpath.dirname(root)
+    items: dict[str, tuple[str, str, str]] = {}
+    spine: list[str] = []
+    title = ""
+    for element in package.iter():
+        tag = _local(element.tag)
+        if tag == "item":
+            href = _join(folder, element.get("href", ""))
+            items[element.get("id", "")] = (href, element.get("media-type", ""), element.get("properties", ""))
+        elif tag == "itemref" and element.get("linear", "yes") != "no":
+            spine.append(element.get("idref", ""))
+        elif tag == "title" and not title:
+            title = " ".join((element.text or "").split())
+    names = [items[item][0] for item in spine if item in items and "html" in items[item][1]]
+    if not names:
+        raise InputError(f"{path} is no complete EPUB: its spine names no text; make the file anew.")
+    book = Book(path, title, names)
+    present = set(archive.namelist())
+    for href, media, properties in items.values():
+        if href in present and ("nav" in properties.split() or media == "application/x-dtbncx+xml"):
+            if "nav" in properties.split():
+                book.navigation = href
+            for name, label in _navigation(path, archive, href):
+                book.titles.setdefault(name, label)
+    return book
+
+
+def _navigation(path: Path, archive: zipfile.ZipFile, href: str) -> Iterator[tuple[str, str]]:
+    """Files and their titles, from an EPUB 3 navigation page or an EPUB 2 NCX."""
+    markup = _markup(path, href, _read(path, archive, href))
+    folder = posixpath.dirname(href)
+    if href.endswith(".ncx") or "<ncx" in markup[:2000]:
+        pattern = re.compile(r"<text>\s*(.*?)\s*</text>.*?<content[^>]*\bsrc=[\"']([^\"']+)", re.DOTALL)
+        found = [(match[2], match[1]) for match in pattern.finditer(markup)]
+    else:
+        pattern = re.compile(r"<a\b[^>]*\bhref=[\"']([^\"']+)[\"'][^>]*>(.*?)</a>", re.DOTALL)
+        found = [(match[1], match[2]) for match in pattern.finditer(markup)]
+    for target, label in found:
+        text = " ".join(_extract(label).text.split())
+        if text:
+            yield _join(folder, target), text
+
+
+def _join(folder: str, href: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, unquote(href.split("#", 1)[0])))
+
+
+def _local(tag: str) -> str:
+    return tag.rsplit("}", 1)[-1]
+
+
+def _xml(path: Path, archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
+    data = _read(path, archive, name)
+    if b"<!ENTITY" in data:
+        raise InputError(f"{path}, {name}: it declares entities of its own, which is not accepted.")
+    return ElementTree.fromstring(data)
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise InputError(f"{path} is no EPUB or a damaged one ({error}); make the file anew.") from error
+    if len(archive.infolist()) > MAX_MEMBERS:
+        archive.close()
+        raise InputError(f"{path} holds more than {MAX_MEMBERS:,} files; no book does.")
+    return archive
+
+
+def _read(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        info = archive.getinfo(name)
+        ratio = info.file_size / max(1, info.compress_size)
+        if info.file_size > MAX_MEMBER_BYTES or (ratio > _MAX_RATIO and info.file_size > 1 << 20):
+            raise InputError(f"{path}, {name}: it unpacks to {info.file_size:,} bytes, more than any chapter.")
+        with archive.open(info) as file:
+            return file.read(MAX_MEMBER_BYTES)
+    except KeyError as error:
+        raise InputError(f"{path} is a damaged EPUB: {name} is missing; make the file anew.") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path}, {name}: the EPUB is damaged or protected ({error}); make the file anew.") from error

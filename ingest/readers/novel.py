@@ -1,0 +1,123 @@
+"""Chapters from plain text and Markdown, streamed: one pass for the outline, one for the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ingest.decoding import read_lines
+from ingest.readers.headings import Heading
+from ingest.readers.options import Source
+from ingest.readers.outline import Outline, Section, outline
+from ingest.readers.text import clean
+from schemas.documents import JSON, Document, Stretch
+
+MAX_DOCUMENT_CHARS = 1 << 24
+"""A chapter longer than this (16 Mi characters) goes on in another document, to bound memory."""
+
+
+def novel_outline(path: Path, encoding: str, *, markdown: bool) -> Outline:
+    """The outline of a text file, in one streaming pass."""
+    return outline(read_lines(path, encoding), markdown=markdown)
+
+
+def describe(found: Outline) -> str:
+    """What the outline holds, for people."""
+    count = sum(1 for section in found.sections if section.heading.label)
+    if not count:
+        return "no chapter headings, so it is one document"
+    parts = [f"{count} chapter{'s' if count > 1 else ''}"]
+    if count < len(found.sections):
+        parts.append("the text before the first of them is a document too")
+    if found.contents:
+        parts.append(f"a table of contents of {found.contents} lines left out")
+    if found.front_chars:
+        parts.append(f"{found.front_chars:,} characters before the first heading left out")
+    return ", ".join(parts)
+
+
+def read_novel(source: Source) -> Iterator[Document]:
+    """The chapters of a text file in order, or one document where it has no headings."""
+    encoding, markdown = source.encoding or "utf-8", source.format == "markdown"
+    found = novel_outline(source.path, encoding, markdown=markdown)
+    sections: list[Section] = found.sections or [Section(Heading("", source.stem, 1, ""), 0, None, None)]
+    number = 0
+    lines = _Positioned(read_lines(source.path, encoding))
+    for section in sections:
+        for text, stretches in _bodies(lines, section, found):
+            if not text.strip():
+                continue
+            number += 1
+            yield _document(source, found, section, number, text, stretches)
+
+
+class _Positioned:
+    """Lines with their offsets, one of which can be looked at before it is taken."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self.offset = 0
+        self.line = next(self._lines, None)
+
+    def advance(self) -> None:
+        if self.line is not None:
+            self.offset += len(self.line)
+            self.line = next(self._lines, None)
+
+
+def _bodies(lines: _Positioned, section: Section, found: Outline) -> Iterator[tuple[str, tuple[Stretch, ...]]]:
+    current = section.heading if found.sections else None
+    while lines.line is not None and lines.offset < section.start:
+        lines.advance()
+    body = _Body()
+    while lines.line is not None and (section.end is None or lines.offset < section.end):
+        if not found.leaves_out(lines.line, current):
+            for at in range(0, len(lines.line), MAX_DOCUMENT_CHARS):
+                piece = lines.line[at : at + MAX_DOCUMENT_CHARS]
+                if body.size and body.size + len(piece) > MAX_DOCUMENT_CHARS:
+                    yield body.finish()
+                    body = _Body()
+                body.add(lines.offset + at, piece)
+        lines.advance()
+    yield body.finish()
+
+
+class _Body:
+    """Collects a document's text and where it stands."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._pieces: list[str] = []
+        self._stretches: list[Stretch] = []
+
+    def add(self, offset: int, piece: str) -> None:
+        last = self._stretches[-1] if self._stretches else None
+        if last is not None and last.source_start + last.length == offset:
+            self._stretches[-1] = Stretch(last.text_start, last.source_start, last.length + len(piece))
+        else:
+            self._stretches.append(Stretch(self.size, offset, len(piece)))
+        self._pieces.append(piece)
+        self.size += len(piece)
+
+    def finish(self) -> tuple[str, tuple[Stretch, ...]]:
+        return clean("".join(self._pieces)), tuple(self._stretches)
+
+
+def _document(
+    source: Source, found: Outline, section: Section, number: int, text: str, stretches: tuple[Stretch, ...]
+) -> Document:
+    chapter = section.heading.label or None
+    payload: dict[str, JSON] = {"book": found.title or source.stem}
+    if section.part is not None:
+        payload["part"] = section.part
+    return Document(
+        id=f"{source.stem}/{number:04d}",
+        title=section.heading.title or source.stem,
+        text=text,
+        kind="novel",
+        source=str(source.path),
+        position=number - 1,
+        chapter=chapter,
+        stretches=stretches,
+        payload=payload,
+    )

@@ -1,0 +1,73 @@
+"""What a caller may ask of the readers, and what they decided about each file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from schemas.errors import UsageError
+
+Kind: TypeAlias = Literal["hotels", "novel", "records"]
+Format: TypeAlias = Literal["csv", "jsonl", "parquet", "text", "markdown", "epub"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_ROLES = {
+    "id": "id",
+    "title": "title",
+    "name": "title",
+    "text": "text",
+    "desc": "text",
+    "description": "text",
+    "body": "text",
+    "address": "address",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read: all files as one ``kind``, in one ``encoding``, with named ``columns``.
+
+    ``columns`` maps a role to a column's name: ``id``, ``title`` (or ``name``), ``text`` (or
+    ``desc``, ``body``) and ``address``. What is None or left out is found from each file.
+
+    Raises:
+        UsageError: an unknown kind or role.
+    """
+
+    kind: Kind | None = None
+    encoding: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind is not None and self.kind not in KINDS:
+            raise UsageError(f"there is no kind {self.kind!r}; use one of {', '.join(KINDS)}.")
+        for role in self.columns:
+            if role not in _ROLES:
+                raise UsageError(f"there is no column role {role!r}; use one of {', '.join(_ROLES)}.")
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """``columns`` with each role under its one name: id, title, text or address."""
+        return {_ROLES[role]: column for role, column in self.columns.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file and what was decided about it; ``reason`` is a sentence for people.
+
+    ``stem`` names the file in document ids, and differs between the files of one run.
+    ``columns`` maps the roles of a table to its columns, ``encoding`` is None where a format
+    has its own, ``delimiter`` is that of a CSV file.
+    """
+
+    path: Path
+    kind: Kind
+    encoding: str | None
+    reason: str
+    format: Format
+    stem: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    delimiter: str = ","

@@ -1,0 +1,121 @@
+"""Documents from the rows of a table: hotels and records."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from ingest.readers.columns import ColumnTypes
+from ingest.readers.options import Source
+from ingest.readers.rows import Row, read_rows
+from ingest.readers.text import clean
+from schemas.documents import JSON, Document, Rejected
+
+SAMPLE_ROWS = 1000
+"""How many rows decide the types of a CSV file's columns."""
+
+_SAMPLE_CHARS = 1 << 23
+_QUOTED_CHARS = 2000
+_INT64 = 1 << 63
+
+
+def digest(text: str) -> bytes:
+    """Eight bytes that stand for an id in the set of those met."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def read_table(source: Source, seen: set[bytes]) -> Iterator[Document | Rejected]:
+    """One document a row, or why there is none. ``seen`` holds the digests of the ids met so far."""
+    rows = read_rows(source)
+    sample: list[Row | Rejected] = []
+    if source.format == "csv":
+        size = 0
+        for row in itertools.islice(rows, SAMPLE_ROWS):
+            sample.append(row)
+            size += sum(len(str(value)) for value in row.values.values()) if isinstance(row, Row) else 0
+            if size > _SAMPLE_CHARS:
+                break
+    types = ColumnTypes(row.values for row in sample if isinstance(row, Row))
+    for position, row in enumerate(itertools.chain(sample, rows)):
+        yield row if isinstance(row, Rejected) else _document(source, position, row, types, seen)
+
+
+def _document(source: Source, position: int, row: Row, types: ColumnTypes, seen: set[bytes]) -> Document | Rejected:
+    columns, values = source.columns, row.values
+    text = _text(values.get(columns["text"]))
+    title = _text(values.get(columns["title"])).strip() if "title" in columns else ""
+    if not text.strip():
+        return _rejected(source, row, f"has no text in the column {columns['text']!r}")
+    if source.kind == "hotels" and not title:
+        return _rejected(source, row, f"has no name in the column {columns['title']!r}")
+    document_id = _identity(source, row, title, seen)
+    if document_id is None:
+        return _rejected(source, row, f"repeats the id {_shown_id(source, row, title)!r}, which was met before")
+    payload = _payload(source, values, types)
+    return Document(document_id, title, text, source.kind, str(source.path), position, payload=payload)
+
+
+def _identity(source: Source, row: Row, title: str, seen: set[bytes]) -> str | None:
+    """The document's id, noted in ``seen``; None where it was met before."""
+    columns = source.columns
+    own = _text(row.values.get(columns["id"])).strip() if "id" in columns else ""
+    if own or source.kind != "hotels":
+        found = own or f"{source.stem}:{row.line}"
+        mark = digest(found)
+        if mark in seen:
+            return None
+        seen.add(mark)
+        return found
+    address = _text(row.values.get(columns["address"])).strip() if "address" in columns else ""
+    # Branches of a chain share a name: the address tells them apart.
+    both = digest(f"{title}\0{address}")
+    found = title if digest(title) not in seen else f"{title} ({address})" if address else title
+    if both in seen or digest(found) in seen:
+        return None
+    seen.update((both, digest(found)))
+    return found
+
+
+def _shown_id(source: Source, row: Row, title: str) -> str:
+    own = _text(row.values.get(source.columns["id"])).strip() if "id" in source.columns else ""
+    return own or title or f"{source.stem}:{row.line}"
+
+
+def _payload(source: Source, values: Mapping[str, JSON], types: ColumnTypes) -> dict[str, JSON]:
+    taken = {source.columns[role] for role in ("id", "title", "text") if role in source.columns}
+    payload: dict[str, JSON] = {}
+    for name, value in values.items():
+        if name in taken or value is None or (isinstance(value, str) and not value.strip()):
+            continue
+        # One name for the address, whatever its column is called.
+        key = "address" if name == source.columns.get("address") else clean(name)
+        payload[key] = types.convert(name, clean(value)) if isinstance(value, str) else _bounded(value)
+    return payload
+
+
+def _bounded(value: Any) -> JSON:
+    """Integers beyond 64 bits, which no store takes, as strings; the rest as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | list | dict):
+        return value
+    if isinstance(value, int):
+        return value if -_INT64 <= value < _INT64 else str(value)
+    if isinstance(value, list):
+        return [_bounded(item) for item in value]
+    return {key: _bounded(item) for key, item in value.items()}
+
+
+def _text(value: JSON) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return "\n".join(_text(item) for item in value)
+    return str(value)
+
+
+def _rejected(source: Source, row: Row, reason: str) -> Rejected:
+    shown = ", ".join(f"{name}={str(value)[:200]}" for name, value in row.values.items())
+    return Rejected(str(source.path), row.line, reason, shown[:_QUOTED_CHARS])

@@ -1,0 +1,40 @@
+"""Point ids, derived from names so that a second run writes the same points (RFC 9562, version 5)."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from uuid import UUID, uuid5
+
+_NAMESPACE = UUID("6f1c8e0a-5f0b-5c56-9a53-3d1f0a6b7c21")
+
+
+@lru_cache(maxsize=64)
+def corpus_namespace(corpus: str) -> UUID:
+    """The namespace that all ids of one corpus derive from."""
+    return uuid5(_NAMESPACE, corpus)
+
+
+def document_point_id(corpus: str, document_id: str) -> str:
+    """The id of a document's point in the ``documents`` shelf."""
+    return str(uuid5(corpus_namespace(corpus), f"document:{document_id}"))
+
+
+def passage_point_id(corpus: str, document_id: str, position: int) -> str:
+    """The id of a passage's point in the ``passages`` shelf; ``position`` counts from 0."""
+    return str(uuid5(UUID(document_point_id(corpus, document_id)), str(position)))
+
+
+def term_point_id(corpus: str, term: str) -> str:
+    """The id of a term's point in the ``terms`` shelf."""
+    return str(uuid5(corpus_namespace(corpus), f"term:{term}"))
+
+
+def content_hash(*parts: str) -> str:
+    """A 128-bit BLAKE2b digest of the parts, each with its length, as hexadecimal."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()

@@ -1,0 +1,83 @@
+"""What an ingest is asked for, and what it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.manifest import AnalyzerSettings, TfidfSettings, Word2VecSettings
+
+DEFAULT_SPACES = ("dense", "tfidf", "word2vec")
+LEXICAL_SPACES = ("tfidf", "word2vec")
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """What a new corpus is made with; of a corpus that stands, only what is named must agree.
+
+    ``spaces``: the vector spaces (default ``dense``, ``tfidf``, ``word2vec``). ``encoder`` fills
+    the spaces that are not lexical (default the bundled one). ``max_tokens``: the token budget of
+    a passage (default 256, at most what the encoder reads). ``titles``: whether a document's
+    title is encoded with each of its passages (default yes, but not with the analyser ``article``,
+    whose recipe reads descriptions only). ``analyzer`` is a preset's name or settings of one, ``tfidf``
+    defaults to what goes with it, and ``weighting`` overrides that one setting.
+    """
+
+    spaces: tuple[str, ...] | None = None
+    encoder: str | None = None
+    encoder_options: Mapping[str, str] = field(default_factory=dict)
+    analyzer: str | AnalyzerSettings | None = None
+    weighting: Literal["tfidf", "bm25"] | None = None
+    tfidf: TfidfSettings | None = None
+    word2vec: Word2VecSettings | None = None
+    max_tokens: int | None = None
+    titles: bool | None = None
+
+
+class SourceReport(BaseModel):
+    """A file that was read, and what was decided about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    kind: str
+    encoding: str
+    reason: str
+
+
+class RejectedReport(BaseModel):
+    """A row that was set aside."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    line: int | None
+    reason: str
+
+
+class IngestReport(BaseModel):
+    """What an ingest did. ``seconds`` are by stage; they overlap, so they need not add up to ``total``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    corpus: str
+    store: str
+    sources: list[SourceReport]
+    documents: int
+    added: int
+    changed: int
+    unchanged: int
+    passages: int
+    terms: int
+    rejected: int
+    rejected_rows: list[RejectedReport] = Field(default_factory=list)
+    rejected_file: str | None = None
+    seconds: dict[str, float]
+
+    @property
+    def nothing_changed(self) -> bool:
+        """Whether every document stood in the corpus already."""
+        return self.added == 0 and self.changed == 0

@@ -1,0 +1,133 @@
+"""The manifest: what made a corpus. A mismatch is refused against it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.spaces import Space
+
+
+class EncoderIdentity(BaseModel):
+    """Which encoder made a space, exactly enough to refuse another.
+
+    ``revision`` is a package version, a hub commit or a hash of the weights. ``prompts`` maps
+    ``query`` and ``passage`` to the text put before the input. ``options`` are the encoder's own
+    settings that change its vectors.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    revision: str
+    prompts: dict[str, str] = Field(default_factory=dict)
+    precision: str = "float32"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class AnalyzerSettings(BaseModel):
+    """How text becomes the terms of ``tfidf`` and the words of ``word2vec``.
+
+    ``preset`` names an analyser of ``encoders.analysis``; ``options`` overrides its settings.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    preset: str = "default"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class TfidfSettings(BaseModel):
+    """``tfidf``: scikit-learn's definition (smooth idf, L2), or BM25 (Robertson & Zaragoza 2009).
+
+    ``unit`` says what document frequencies count: passages, or whole documents.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    weighting: Literal["tfidf", "bm25"] = "tfidf"
+    unit: Literal["passages", "documents"] = "passages"
+    min_df: float = 1
+    max_df: float = 1.0
+    max_features: int | None = None
+    sublinear_tf: bool = False
+    k1: float = 1.2
+    b: float = 0.75
+
+
+class Word2VecSettings(BaseModel):
+    """``word2vec``: gensim's skip-gram with negative sampling (Mikolov et al. 2013).
+
+    ``epochs=0`` chooses by the size of the corpus; ``learning_rate`` is the first, falling to 0.0001.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    dim: int = 100
+    window: int = 5
+    min_count: int = 3
+    epochs: int = 0
+    negative: int = 3
+    sample: float = 1e-3
+    skip_gram: bool = True
+    learning_rate: float = 0.1
+    seed: int = 20130116
+    sif_a: float = 1e-3
+    remove_components: int = 1
+
+
+class SplitterSettings(BaseModel):
+    """How documents become passages: the most tokens of one, and how they are counted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_tokens: int = 256
+    counter: str = "encoder"
+
+
+class FitStats(BaseModel):
+    """What TF-IDF and Word2Vec were fitted on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    passages: int = 0
+    tokens: int = 0
+    features: int = 0
+    words: int = 0
+    average_length: float = 0.0
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class Counts(BaseModel):
+    """How many points each shelf holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    documents: int = 0
+    passages: int = 0
+    terms: int = 0
+
+
+class CorpusManifest(BaseModel):
+    """All that a search or a later ingest must agree with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = 1
+    corpus: str
+    generation: int = 1
+    complete: bool = False
+    spaces: dict[str, Space]
+    encoders: dict[str, EncoderIdentity]
+    analyzer: AnalyzerSettings = AnalyzerSettings()
+    tfidf: TfidfSettings = TfidfSettings()
+    word2vec: Word2VecSettings = Word2VecSettings()
+    splitter: SplitterSettings = SplitterSettings()
+    titles: bool = True
+    fit: FitStats = FitStats()
+    counts: Counts = Counts()
+    payload_fields: dict[str, str] = Field(default_factory=dict)
+    search: dict[str, Any] = Field(default_factory=dict)
+    created: str = ""
+    updated: str = ""

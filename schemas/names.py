@@ -1,0 +1,26 @@
+"""Names of corpora: what becomes a folder and a collection must not be able to leave either."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from schemas.errors import UsageError
+
+_NAME = re.compile(r"[\w][\w\-.]*\Z")
+_MAX_BYTES = 120
+
+
+def check_corpus_name(name: str) -> str:
+    """The name, if it may be one: letters of any script, digits, ``-``, ``_`` and ``.``, up to 120 bytes.
+
+    Raises ``UsageError`` for any other, such as one with a separator or a leading dot.
+    """
+    fits = _NAME.match(name) is not None and ".." not in name and not name.endswith(".")
+    if not fits or len(name.encode("utf-8", "replace")) > _MAX_BYTES or unicodedata.normalize("NFC", name) != name:
+        shown = name if len(name) <= 40 else name[:40] + "…"
+        raise UsageError(
+            f"{shown!r} cannot name a corpus: use letters, digits, '-', '_' and '.', beginning with a letter or "
+            f"digit, at most {_MAX_BYTES} bytes."
+        )
+    return name

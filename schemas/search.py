@@ -1,0 +1,70 @@
+"""Answers of a search: hits, their scores in every space, and how long it took."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SpaceScore(BaseModel):
+    """Where a hit stands in one space: its rank from 1, its own score there, its share of the total (0 to 1)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rank: int
+    score: float
+    share: float = 0.0
+
+
+class Snippet(BaseModel):
+    """The best sentence or two of a text, and the spans in it that match the query (characters)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    start: int = 0
+    highlights: list[tuple[int, int]] = Field(default_factory=list)
+
+
+class Hit(BaseModel):
+    """One answer. ``start`` and ``end`` are the passage's characters in its source text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rank: int
+    score: float
+    document_id: str
+    passage_id: str
+    title: str
+    chapter: str | None
+    text: str
+    start: int
+    end: int
+    payload: dict[str, Any]
+    spaces: dict[str, SpaceScore]
+    snippet: Snippet
+    passages: list[Hit] = Field(default_factory=list)
+
+
+class Took(BaseModel):
+    """Milliseconds of one search."""
+
+    model_config = ConfigDict(frozen=True)
+
+    encode: float
+    search: float
+    total: float
+
+
+class SearchResponse(BaseModel):
+    """A query's hits, best first; ``fusion`` says how the spaces were put together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    query: str
+    corpus: str
+    hits: list[Hit]
+    fusion: str
+    weights: dict[str, float]
+    took_ms: Took

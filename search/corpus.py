@@ -1,0 +1,403 @@
+"""``Corpus``: one corpus opened for questions. Opening it once and asking often is what is fast."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property, partial
+from typing import Any, Self
+
+import numpy as np
+from qdrant_client import models
+
+from encoders.base import Encoder
+from encoders.lexical import LexicalEncoder
+from encoders.registry import encoder_from_identity
+from schemas.errors import CorpusNotFound, UsageError
+from schemas.ingest import LEXICAL_SPACES
+from schemas.manifest import CorpusManifest
+from schemas.names import check_corpus_name
+from schemas.search import Hit, SearchResponse, SpaceScore, Took
+from schemas.spaces import Shelf, SpaceKind, VectorBatch
+from search.filters import parse_where
+from search.fusion import WINDOW, Fused, FusionMethod, fuse
+from search.snippets import snippet
+from stores.base import Store, collection_name
+from stores.lookup import StoreTermLookup
+from stores.opening import open_store
+
+MAX_REACH = 10_000
+"""The deepest hit that can be asked for: ``offset + limit``."""
+
+PASSAGES_SHOWN = 5
+"""Passages shown of one document where hits are documents."""
+
+MAX_QUERY = 20_000
+"""Characters of a query; more is a document, and is refused rather than cut."""
+
+
+class Corpus:
+    """A corpus to search. Use it as a context manager, or close it.
+
+    ``store`` is a folder, a URL or an open store (default: ``XUNYI_STORE``, else a folder of the
+    user's own). Raises ``CorpusNotFound`` with the names that there are.
+    """
+
+    def __init__(self, name: str, store: str | Store | None = None) -> None:
+        check_corpus_name(name)
+        self._stack = ExitStack()
+        self.store: Store = (
+            self._stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
+        )
+        try:
+            manifest = self.store.read_manifest(name)
+            if manifest is None:
+                there = self.store.list_corpora()
+                hint = f"there are {', '.join(there)}" if there else "it holds none yet: make one with `xunyi ingest`"
+                raise CorpusNotFound(f"{self.store.location} has no corpus {name!r}; {hint}.")
+        except BaseException:
+            self._stack.close()
+            raise
+        self.manifest: CorpusManifest = manifest
+        self.name = name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store, if it was opened here."""
+        self._stack.close()
+
+    # -- what encodes --------------------------------------------------------------------------
+    @cached_property
+    def encoder(self) -> Encoder | None:
+        """The encoder that made the corpus's learned spaces; None where it has lexical spaces only."""
+        identities = list(self.manifest.encoders.values())
+        return encoder_from_identity(identities[0]) if identities else None
+
+    @cached_property
+    def lexical(self) -> LexicalEncoder:
+        """TF-IDF and Word2Vec over the corpus's own vocabulary."""
+        return LexicalEncoder(self.manifest, self.terms)
+
+    @cached_property
+    def terms(self) -> StoreTermLookup:
+        """The vocabulary."""
+        return StoreTermLookup(self.store, self.name, self.collection(Shelf.TERMS))
+
+    def collection(self, shelf: Shelf) -> str:
+        """The shelf's physical collection."""
+        return collection_name(self.name, self.manifest.generation, shelf)
+
+    def encode(self, queries: Sequence[str], spaces: Sequence[str]) -> dict[str, VectorBatch]:
+        """Query vectors for each of ``spaces``, one row a query."""
+        vectors: dict[str, VectorBatch] = {}
+        if any(space in LEXICAL_SPACES for space in spaces):
+            vectors.update(self.lexical.encode_queries(queries))
+        if self.encoder is not None and any(space in self.encoder.spaces for space in spaces):
+            vectors.update(self.encoder.encode_queries(queries))
+        return {space: vectors[space] for space in spaces}
+
+    # -- questions -----------------------------------------------------------------------------
+    def search(self, query: str, **options: Any) -> SearchResponse:
+        """Answer one query; the options are those of ``search_many``."""
+        return self.search_many([query], **options)[0]
+
+    def search_many(
+        self,
+        queries: Sequence[str],
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        spaces: Sequence[str] | None = None,
+        where: Sequence[str] = (),
+        fusion: FusionMethod | None = None,
+        weights: Mapping[str, float] | None = None,
+        by_document: bool = False,
+    ) -> list[SearchResponse]:
+        """Answer several queries in one round to the store, hits best first.
+
+        ``spaces`` default to all of the corpus; ``where`` are conditions such as ``city=Seattle``;
+        ``fusion`` is ``convex`` (default), ``rrf`` or ``dbsf``, with ``weights`` by space. With
+        ``by_document`` a hit is a document, shown by its best passage, and holds its other passages
+        that were found. The same call gives the same hits in the same order, and pages neither
+        repeat nor miss one.
+
+        Raises ``UsageError`` for an empty query, a bad limit, an unknown space or field.
+        """
+        started = time.perf_counter()
+        check_page(limit, offset)
+        texts = [_check_query(query) for query in queries]
+        names = self._check_spaces(spaces)
+        # Asked before encoding: a bad filter or weight need not wait for a model to load.
+        self.weights(names, weights)
+        parse_where(where, self.manifest.payload_fields)
+        vectors = self.encode(texts, names)
+        features = [self._features(text) for text in texts]
+        encoded = time.perf_counter()
+        answered = self.search_vectors(
+            vectors,
+            limit=limit,
+            offset=offset,
+            where=where,
+            fusion=fusion,
+            weights=weights,
+            by_document=by_document,
+            features=features,
+        )
+        encode = (encoded - started) * 1e3
+        return [
+            response.model_copy(
+                update={
+                    "query": query,
+                    "took_ms": Took(
+                        encode=round(encode, 3),
+                        search=response.took_ms.search,
+                        total=round(encode + response.took_ms.search, 3),
+                    ),
+                }
+            )
+            for query, response in zip(queries, answered, strict=True)
+        ]
+
+    def search_vectors(
+        self,
+        vectors: Mapping[str, VectorBatch],
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        where: Sequence[str] = (),
+        fusion: FusionMethod | None = None,
+        weights: Mapping[str, float] | None = None,
+        by_document: bool = False,
+        features: Sequence[Mapping[str, float]] | None = None,
+    ) -> list[SearchResponse]:
+        """Answer queries that are encoded already: for each space one row a query, as ``encode`` gives them.
+
+        ``features`` are each query's terms and their weights, to be marked in the snippets.
+        """
+        started = time.perf_counter()
+        check_page(limit, offset)
+        names = self._check_spaces(list(vectors))
+        method: FusionMethod = fusion or self.manifest.search.get("fusion", "convex")
+        used = self.weights(names, weights)
+        query_filter = parse_where(where, self.manifest.payload_fields)
+        queries = max((_rows(batch) for batch in vectors.values()), default=0)
+        ask = partial(self._rank, vectors, queries, names, method, used, query_filter)
+        reach = offset + limit
+        if by_document:
+            pages = [groups[offset:reach] for groups in self._group(ask, reach)]
+        else:
+            pages = [[[hit] for hit in ranking[offset:reach]] for ranking in ask(reach)[0]]
+        payloads = self._fetch({hit.id for page in pages for group in page for hit in group})
+        alone = len(names) == 1
+        hits = [
+            [
+                self._hit(features[row] if features else {}, offset + n, group, payloads, alone)
+                for n, group in enumerate(page, 1)
+            ]
+            for row, page in enumerate(pages)
+        ]
+        took = round((time.perf_counter() - started) * 1e3, 3)
+        return [
+            SearchResponse(
+                query="",
+                corpus=self.name,
+                hits=found,
+                fusion=method,
+                weights=used,
+                took_ms=Took(encode=0.0, search=took, total=took),
+            )
+            for found in hits
+        ]
+
+    def _check_spaces(self, spaces: Sequence[str] | None) -> list[str]:
+        there = list(self.manifest.spaces)
+        if spaces is None:
+            return there
+        for space in spaces:
+            if space not in there:
+                raise UsageError(
+                    f"--spaces: the corpus {self.name!r} has no space {space!r}; it has {', '.join(there)}."
+                )
+        if not spaces:
+            raise UsageError(f"--spaces: name at least one of {', '.join(there)}.")
+        return list(dict.fromkeys(spaces))
+
+    def weights(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> dict[str, float]:
+        """The weight of each space: as given, else as tuned for this corpus, else the default."""
+        for space, weight in (weights or {}).items():
+            if space not in names:
+                raise UsageError(f"--weights: {space!r} is not among the spaces searched, {', '.join(names)}.")
+            if not np.isfinite(weight) or weight < 0:
+                raise UsageError(f"--weights: {space}={weight} is not a number of 0 or more.")
+        tuned: Mapping[str, float] = self.manifest.search.get("weights", {})
+        return {
+            name: float((weights or {}).get(name, tuned.get(name, DEFAULT_WEIGHTS.get(name, 1.0)))) for name in names
+        }
+
+    def _rank(
+        self,
+        vectors: Mapping[str, VectorBatch],
+        queries: int,
+        names: Sequence[str],
+        method: FusionMethod,
+        weights: Mapping[str, float],
+        query_filter: models.Filter | None,
+        reach: int,
+        payload: Sequence[str] = (),
+    ) -> tuple[list[list[Fused]], dict[str, Mapping[str, Any]]]:
+        """Fused rankings of ``reach`` hits a query, where there are so many, in one round to the store.
+
+        Beside them the ``payload`` keys of every hit, by id.
+        """
+        depth = max(WINDOW, reach)
+        asked: list[tuple[int, str]] = []
+        requests: list[models.QueryRequest] = []
+        for name in names:
+            for row in range(queries):
+                vector = query_vector(vectors[name], row)
+                if vector is not None:
+                    asked.append((row, name))
+                    requests.append(
+                        models.QueryRequest(
+                            query=vector,
+                            using=name,
+                            filter=query_filter,
+                            limit=depth,
+                            with_payload=list(payload) or False,
+                            with_vector=False,
+                        )
+                    )
+        answers = self.store.query(self.collection(Shelf.PASSAGES), requests) if requests else []
+        lists: list[dict[str, list[tuple[str, float]]]] = [{} for _ in range(queries)]
+        payloads: dict[str, Mapping[str, Any]] = {}
+        for (row, name), points in zip(asked, answers, strict=True):
+            lists[row][name] = [(str(point.id), float(point.score)) for point in points]
+            if payload:
+                payloads.update((str(point.id), point.payload or {}) for point in points)
+        minima = {name: 0.0 for name in names if self.manifest.spaces[name].kind is SpaceKind.SPARSE}
+        rankings = [
+            fuse(found, method=method, weights=_of(weights, found), minima=minima, limit=reach) if found else []
+            for found in lists
+        ]
+        return rankings, payloads
+
+    def _group(self, ask: Any, reach: int) -> list[list[list[Fused]]]:
+        """For each query ``reach`` documents, where there are so many: each its passages found, best first."""
+        depth = max(WINDOW, reach * 4)
+        while True:
+            rankings, payloads = ask(depth, payload=("document_id",))
+            grouped: list[list[list[Fused]]] = []
+            for ranking in rankings:
+                groups: dict[str, list[Fused]] = {}
+                for hit in ranking:
+                    groups.setdefault(str(payloads[hit.id]["document_id"]), []).append(hit)
+                grouped.append(list(groups.values()))
+            short = any(
+                len(groups) < reach and len(ranking) >= depth for groups, ranking in zip(grouped, rankings, strict=True)
+            )
+            if not short:
+                return [[group[:PASSAGES_SHOWN] for group in groups[:reach]] for groups in grouped]
+            depth *= 4
+
+    def _fetch(self, ids: set[str]) -> dict[str, dict[str, Any]]:
+        records = self.store.retrieve(self.collection(Shelf.PASSAGES), sorted(ids)) if ids else []
+        return {str(record.id): record.payload or {} for record in records}
+
+    def _features(self, query: str) -> dict[str, float]:
+        """The query's features with their idf, to mark them in a text; unknown ones weigh most."""
+        found = set(self.lexical.analyzer.features(query))
+        known = self.terms(found) if self.manifest.counts.terms else {}
+        top = max((term.idf for term in known.values()), default=1.0)
+        return {feature: known[feature].idf if feature in known else top for feature in found}
+
+    def _hit(
+        self,
+        features: Mapping[str, float],
+        rank: int,
+        group: Sequence[Fused],
+        payloads: Mapping[str, Mapping[str, Any]],
+        alone: bool,
+    ) -> Hit:
+        fused, payload = group[0], payloads[group[0].id]
+        text = str(payload["text"])
+        return Hit(
+            rank=rank,
+            # Of one space alone its own similarity says more than a score scaled between first and last.
+            score=round(next(iter(fused.spaces.values())).score if alone else fused.score, 6),
+            document_id=str(payload["document_id"]),
+            passage_id=fused.id,
+            title=str(payload["title"]),
+            chapter=payload.get("chapter"),
+            text=text,
+            start=int(payload["start"]),
+            end=int(payload["end"]),
+            payload=dict(payload.get("meta") or {}),
+            spaces={
+                space: SpaceScore(rank=place, score=round(score, 6), share=round(share, 4))
+                for space, (place, score, share) in fused.spaces.items()
+            },
+            snippet=snippet(text, features, self.lexical.analyzer.spans),
+            passages=[self._hit(features, n, [other], payloads, alone) for n, other in enumerate(group, 1)]
+            if len(group) > 1
+            else [],
+        )
+
+
+DEFAULT_WEIGHTS: Mapping[str, float] = {"dense": 1.0, "sparse": 1.0, "colbert": 1.0, "tfidf": 1.0, "word2vec": 0.1}
+
+
+def _of(weights: Mapping[str, float], found: Mapping[str, Any]) -> Mapping[str, float] | None:
+    """The weights of the spaces that answered; None (all alike) where those weigh nothing together."""
+    chosen = {name: weights.get(name, 1.0) for name in found}
+    return chosen if sum(chosen.values()) > 0 else None
+
+
+def query_vector(batch: VectorBatch, row: int) -> Any | None:
+    """One row as the query that Qdrant takes; None where it is empty, since nothing can be near it."""
+    if isinstance(batch, np.ndarray):
+        vector = batch[row]
+        return vector.tolist() if vector.any() else None
+    if isinstance(batch, list):
+        return batch[row].tolist() if len(batch[row]) else None
+    start, end = batch.indptr[row], batch.indptr[row + 1]
+    if start == end:
+        return None
+    return models.SparseVector(indices=batch.indices[start:end].tolist(), values=batch.data[start:end].tolist())
+
+
+def _check_query(query: str) -> str:
+    text = query.strip()
+    if not text:
+        raise UsageError("The query is empty; write some words to look for.")
+    if len(text) > MAX_QUERY:
+        raise UsageError(f"The query has {len(text):,} characters; at most {MAX_QUERY:,} can be asked.")
+    return text
+
+
+def _rows(batch: VectorBatch) -> int:
+    return len(batch) if isinstance(batch, list) else int(batch.shape[0])
+
+
+def check_page(limit: int, offset: int) -> None:
+    """Refuse a page that cannot be meant, or that lies deeper than ``MAX_REACH``."""
+    if limit < 1:
+        raise UsageError(f"--limit {limit}: ask for at least 1.")
+    if offset < 0:
+        raise UsageError(f"--offset {offset}: it counts from 0.")
+    if limit + offset > MAX_REACH:
+        raise UsageError(f"--limit {limit} with --offset {offset}: at most {MAX_REACH:,} hits deep can be asked.")
+
+
+def search(query: str, corpus: str, *, store: str | Store | None = None, **options: Any) -> SearchResponse:
+    """Ask one query of a corpus; opens and closes it. The options are those of ``Corpus.search_many``."""
+    with Corpus(corpus, store) as opened:
+        return opened.search(query, **options)
+
+
+__all__ = ["Corpus", "search"]

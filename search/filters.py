@@ -1,0 +1,122 @@
+"""``FIELD=VALUE`` as people type it, to the filters that Qdrant takes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qdrant_client import models
+
+from schemas.errors import UsageError
+
+META = "meta"
+OWN_FIELDS: Mapping[str, str] = {
+    "document_id": "keyword",
+    "title": "keyword",
+    "chapter": "keyword",
+    "position": "integer",
+}
+"""Fields that every passage has beside its document's own."""
+
+_CONDITION = re.compile(r"^\s*(?P<field>.+?)\s*(?P<op>!=|>=|<=|=|>|<|~)\s*(?P<value>.*?)\s*$", re.DOTALL)
+_TRUE, _FALSE = {"true", "yes", "1", "是"}, {"false", "no", "0", "否"}
+
+
+def parse_where(conditions: Sequence[str], fields: Mapping[str, str]) -> models.Filter | None:
+    """All of ``conditions`` as one filter; None where there are none.
+
+    ``fields`` maps a payload field to its index type (``keyword``, ``integer``, ``float``,
+    ``bool``). The forms: ``FIELD=VALUE``, ``FIELD=A|B`` (any of), ``FIELD!=VALUE`` (none of),
+    ``FIELD>=N`` and its kin (numbers, and text such as ISO dates where it is a number's field),
+    ``FIELD~WORDS`` (text that holds the words). An empty value asks for points without the field.
+
+    Raises ``UsageError`` for an unknown field, naming near ones, and for a value of another type.
+    """
+    if not conditions:
+        return None
+    must: list[Any] = []
+    must_not: list[Any] = []
+    for condition in conditions:
+        match = _CONDITION.match(condition)
+        if match is None:
+            raise UsageError(f"--where {condition!r}: write FIELD=VALUE, for example --where city=Seattle.")
+        field, op, value = match["field"], match["op"], match["value"]
+        kind = _kind(field, fields, condition)
+        key = field if field in OWN_FIELDS and field not in fields else f"{META}.{field}"
+        if value == "":
+            empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
+            (must_not if op == "!=" else must).append(empty)
+        elif op in ("=", "!="):
+            values = [_typed(part, kind, condition) for part in value.split("|")]
+            (must if op == "=" else must_not).append(_equal(key, values))
+        elif op == "~":
+            must.append(models.FieldCondition(key=key, match=models.MatchText(text=value)))
+        else:
+            must.append(_range(key, op, value, kind, condition))
+    return models.Filter(must=must or None, must_not=must_not or None)
+
+
+def _kind(field: str, fields: Mapping[str, str], condition: str) -> str:
+    if field in fields:
+        return fields[field]
+    if field in OWN_FIELDS:
+        return OWN_FIELDS[field]
+    known = sorted({*fields, *OWN_FIELDS})
+    near = difflib.get_close_matches(field, known, n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}."
+    raise UsageError(f"--where {condition!r}: the corpus has no field {field!r}; {hint}")
+
+
+def _typed(value: str, kind: str, condition: str) -> str | int | float | bool:
+    text = value.strip()
+    if kind == "bool":
+        if text.lower() in _TRUE:
+            return True
+        if text.lower() in _FALSE:
+            return False
+        raise UsageError(f"--where {condition!r}: the field is yes or no; write true or false.")
+    if kind in ("integer", "float"):
+        return _number(text, condition)
+    return text
+
+
+def _number(text: str, condition: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--where {condition!r}: the field holds numbers, and {text!r} is none.") from None
+
+
+def _equal(key: str, values: Sequence[Any]) -> Any:
+    if any(isinstance(value, float) for value in values):
+        # Qdrant matches no floats by equality: a range with both ends at the value does.
+        ranges = [models.FieldCondition(key=key, range=models.Range(gte=v, lte=v)) for v in values]
+        return ranges[0] if len(ranges) == 1 else models.Filter(should=list(ranges))
+    conditions = [
+        models.FieldCondition(key=key, range=models.Range(gte=v, lte=v))
+        if isinstance(v, int) and not isinstance(v, bool)
+        else models.FieldCondition(key=key, match=models.MatchValue(value=v))
+        for v in values
+    ]
+    if len(conditions) == 1:
+        return conditions[0]
+    if all(isinstance(value, str) for value in values):
+        return models.FieldCondition(key=key, match=models.MatchAny(any=[str(value) for value in values]))
+    return models.Filter(should=list(conditions))
+
+
+def _range(key: str, op: str, value: str, kind: str, condition: str) -> models.FieldCondition:
+    name = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}[op]
+    if kind in ("integer", "float"):
+        return models.FieldCondition(key=key, range=models.Range(**{name: _number(value, condition)}))
+    if re.match(r"^\d{4}(-\d{2}(-\d{2}([T ].*)?)?)?$", value):
+        padded = value + "-01-01"[len(value) - 4 :] if len(value) < 10 else value
+        end: dict[str, Any] = {name: padded}
+        return models.FieldCondition(key=key, range=models.DatetimeRange(**end))
+    raise UsageError(f"--where {condition!r}: {op} compares numbers and ISO dates, and {value!r} is neither.")

@@ -1,0 +1,175 @@
+"""Documents like some, and not like others: whole documents, whatever their splitting."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from qdrant_client import models
+from scipy.sparse import csr_array
+
+from schemas.errors import UsageError
+from schemas.search import Hit, SearchResponse, Snippet, SpaceScore, Took
+from schemas.spaces import Shelf, SpaceKind
+from search.corpus import Corpus
+from search.filters import parse_where
+from search.fusion import WINDOW, fuse
+
+UNLIKE_WEIGHT = 0.5
+"""How much the disliked mean is subtracted: below 1, so that it steers and does not lead (Rocchio 1971)."""
+
+
+def recommend(
+    corpus: Corpus,
+    like: Sequence[str],
+    unlike: Sequence[str] = (),
+    *,
+    spaces: Sequence[str] | None = None,
+    where: Sequence[str] = (),
+    limit: int = 10,
+    weights: Mapping[str, float] | None = None,
+) -> SearchResponse:
+    """Documents near the mean of ``like`` and away from the mean of ``unlike`` (ids or titles), best first.
+
+    With one space a hit's score is the similarity there: for ``tfidf`` and one liked document the
+    cosine that scikit-learn's ``linear_kernel`` gives. With several they are fused. The documents
+    named are never among the hits.
+
+    Raises ``UsageError`` for a document that is not there, with near titles, or an unknown space.
+    """
+    started = time.perf_counter()
+    if limit < 1:
+        raise UsageError(f"--limit {limit}: ask for at least 1.")
+    if not like:
+        raise UsageError("Name at least one document to be like, with --like.")
+    names = _spaces(corpus, spaces)
+    liked = [_find(corpus, name, names) for name in like]
+    disliked = [_find(corpus, name, names) for name in unlike]
+    own = [str(record.id) for record in (*liked, *disliked)]
+    query_filter = parse_where(where, corpus.manifest.payload_fields) or models.Filter()
+    exclude = models.HasIdCondition(has_id=list(own))
+    query_filter.must_not = [*_conditions(query_filter.must_not), exclude]
+    asked = [(name, query) for name in names if (query := _mean(corpus, name, liked, disliked)) is not None]
+    encoded = time.perf_counter()
+    requests = [
+        models.QueryRequest(query=query, using=name, filter=query_filter, limit=max(WINDOW, limit))
+        for name, query in asked
+    ]
+    answers = corpus.store.query(corpus.collection(Shelf.DOCUMENTS), requests) if requests else []
+    lists = {
+        name: [(str(point.id), float(point.score)) for point in points]
+        for (name, _), points in zip(asked, answers, strict=True)
+    }
+    used = corpus.weights(list(lists), weights)
+    minima = {name: 0.0 for name in lists if corpus.manifest.spaces[name].kind is SpaceKind.SPARSE}
+    ranking = fuse(lists, weights=used, minima=minima, limit=limit) if lists else []
+    records = corpus.store.retrieve(corpus.collection(Shelf.DOCUMENTS), [fused.id for fused in ranking])
+    payloads = {str(record.id): record.payload or {} for record in records}
+    hits = []
+    for rank, fused in enumerate(ranking, 1):
+        payload: dict[str, Any] = payloads[fused.id]
+        text = str(payload["text"])
+        single = next(iter(fused.spaces.values())).score if len(names) == 1 else None
+        hits.append(
+            Hit(
+                rank=rank,
+                score=round(single if single is not None else fused.score, 6),
+                document_id=str(payload["document_id"]),
+                passage_id=fused.id,
+                title=str(payload["title"]),
+                chapter=payload.get("chapter"),
+                text=text,
+                start=0,
+                end=len(text),
+                payload=dict(payload.get("meta") or {}),
+                spaces={
+                    space: SpaceScore(rank=place, score=round(score, 6), share=round(share, 4))
+                    for space, (place, score, share) in fused.spaces.items()
+                },
+                snippet=Snippet(text=text[:160]),
+            )
+        )
+    done = time.perf_counter()
+    took = Took(
+        encode=round((encoded - started) * 1e3, 3),
+        search=round((done - encoded) * 1e3, 3),
+        total=round((done - started) * 1e3, 3),
+    )
+    shown = "like " + ", ".join(like) + (", unlike " + ", ".join(unlike) if unlike else "")
+    return SearchResponse(query=shown, corpus=corpus.name, hits=hits, fusion="convex", weights=used, took_ms=took)
+
+
+def _conditions(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _spaces(corpus: Corpus, spaces: Sequence[str] | None) -> list[str]:
+    there = [name for name in corpus.manifest.spaces if name in ("dense", "tfidf", "word2vec")]
+    if spaces is None:
+        return [name for name in there if name != "word2vec"] or there
+    for space in spaces:
+        if space not in there:
+            raise UsageError(f"--spaces: documents of {corpus.name!r} have no space {space!r}; use {', '.join(there)}.")
+    return list(dict.fromkeys(spaces))
+
+
+def _find(corpus: Corpus, name: str, spaces: Sequence[str]) -> models.Record:
+    collection = corpus.collection(Shelf.DOCUMENTS)
+    for field in ("document_id", "title"):
+        wanted = models.Filter(must=[models.FieldCondition(key=field, match=models.MatchValue(value=name))])
+        for record in corpus.store.scroll(collection, query_filter=wanted, payload=["title"], vectors=list(spaces)):
+            return record
+    titles = sorted({str((r.payload or {})["title"]) for r in corpus.store.scroll(collection, payload=["title"])})
+    folded = {title.casefold(): title for title in titles}
+    if name.casefold() in folded and folded[name.casefold()] != name:
+        return _find(corpus, folded[name.casefold()], spaces)
+    near = [folded[n] for n in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.4)]
+    near = near or [title for title in titles if name.casefold() in title.casefold()][:3]
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "give an id or a title as a search shows it."
+    raise UsageError(f"The corpus {corpus.name!r} has no document {name!r}; {hint}")
+
+
+def _mean(corpus: Corpus, space: str, liked: Sequence[models.Record], disliked: Sequence[models.Record]) -> Any | None:
+    """The query of one space: mean of the liked less half the mean of the disliked, of unit length."""
+    if corpus.manifest.spaces[space].kind is SpaceKind.SPARSE:
+        rows = [_sparse_row(record, space) for record in (*liked, *disliked)]
+        positive, negative = rows[: len(liked)], rows[len(liked) :]
+        total = sum(positive[1:], positive[0]) / len(positive)
+        if negative:
+            total = total - sum(negative[1:], negative[0]) * (UNLIKE_WEIGHT / len(negative))
+        norm = float(np.sqrt((total.data**2).sum()))
+        if norm == 0:
+            return None
+        total = csr_array(total)
+        total.sort_indices()
+        return models.SparseVector(indices=total.indices.tolist(), values=(total.data / norm).tolist())
+    vectors = [_dense_row(record, space) for record in liked]
+    present = [vector for vector in vectors if vector is not None]
+    if not present:
+        return None
+    mean = np.mean(present, axis=0)
+    against = [vector for record in disliked if (vector := _dense_row(record, space)) is not None]
+    if against:
+        mean = mean - UNLIKE_WEIGHT * np.mean(against, axis=0)
+    norm = float(np.linalg.norm(mean))
+    return (mean / norm).tolist() if norm > 0 else None
+
+
+def _dense_row(record: models.Record, space: str) -> Any | None:
+    vector = record.vector.get(space) if isinstance(record.vector, dict) else None
+    return None if vector is None else np.asarray(vector, dtype=np.float64)
+
+
+def _sparse_row(record: models.Record, space: str) -> Any:
+    vector = record.vector.get(space) if isinstance(record.vector, dict) else None
+    width = 2**32
+    if not isinstance(vector, models.SparseVector):
+        return csr_array((1, width), dtype=np.float64)
+    indices = np.asarray(vector.indices, dtype=np.int64)
+    values = np.asarray(vector.values, dtype=np.float64)
+    return csr_array((values, indices, np.array([0, len(indices)])), shape=(1, width))

@@ -1,0 +1,99 @@
+"""The best sentence or two of a text for a query, and where its words stand in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeAlias
+
+from schemas.search import Snippet
+from schemas.sentences import sentences
+
+Spans: TypeAlias = Callable[[str], Sequence[tuple[int, int, str]]]
+"""Gives ``(start, end, feature)`` for the analyser's features in a text (characters of the text as it is)."""
+
+MAX_CHARS = 160
+
+
+def snippet(
+    text: str, query_features: Collection[str] | Mapping[str, float], spans: Spans, *, max_chars: int = MAX_CHARS
+) -> Snippet:
+    """Cut the sentence, or two neighbours, of ``text`` that hold most of the query, in at most ``max_chars``.
+
+    ``query_features`` are the query's features, with their weights (idf) where they are a mapping;
+    each counts once in a candidate, a longer match more than a shorter one inside it. A sentence
+    that is too long gives the window around its densest matches, cut at words where there are
+    spaces. Without any match the text's first sentences are the snippet. ``highlights`` are spans
+    in ``Snippet.text``, merged where they touch, in order; ``start`` is where it stands in ``text``.
+    """
+    max_chars = max(max_chars, 1)
+    weights = query_features if isinstance(query_features, Mapping) else dict.fromkeys(query_features, 1.0)
+    found = [(start, end, feature) for start, end, feature in spans(text) if feature in weights and start < end]
+    found.sort()
+    pieces = _candidates(text, found, max_chars)
+    if not pieces:
+        return Snippet(text="", start=0, highlights=[])
+    start, end = max(pieces, key=lambda piece: (_worth(piece, found, weights), -piece[0], piece[1] - piece[0]))
+    inside = [(left - start, right - start) for left, right, _ in found if left >= start and right <= end]
+    return Snippet(text=text[start:end], start=start, highlights=_merged(inside))
+
+
+def _candidates(text: str, found: Sequence[tuple[int, int, str]], max_chars: int) -> list[tuple[int, int]]:
+    whole = sentences(text)
+    pieces: list[tuple[int, int]] = []
+    for number, (start, end) in enumerate(whole):
+        if end - start > max_chars:
+            pieces.extend(_windows(text, start, end, found, max_chars))
+            continue
+        pieces.append((start, end))
+        if number + 1 < len(whole) and whole[number + 1][1] - start <= max_chars:
+            pieces.append((start, whole[number + 1][1]))
+    return pieces
+
+
+def _windows(
+    text: str, start: int, end: int, found: Sequence[tuple[int, int, str]], max_chars: int
+) -> list[tuple[int, int]]:
+    # A little room before the first match lets the reader see what it belongs to.
+    room = max_chars // 5
+    begins = {start, *(max(start, left - room) for left, right, _ in found if start <= left and right <= end)}
+    return [_at_words(text, begin, min(begin + max_chars, end), start, end) for begin in sorted(begins)]
+
+
+def _at_words(text: str, left: int, right: int, start: int, end: int) -> tuple[int, int]:
+    reach = 16
+    if left > start and _splits_word(text, left):
+        left = next((at for at in range(left, min(left + reach, right)) if not _splits_word(text, at)), left)
+    if right < end and _splits_word(text, right):
+        right = next((at for at in range(right, max(right - reach, left), -1) if not _splits_word(text, at)), right)
+    while left < right and text[left].isspace():
+        left += 1
+    while right > left and text[right - 1].isspace():
+        right -= 1
+    return left, right
+
+
+def _splits_word(text: str, at: int) -> bool:
+    if not 0 < at < len(text):
+        return False
+    before, after = text[at - 1], text[at]
+    return before.isalnum() and after.isalnum() and ord(before) < 0x2E80 and ord(after) < 0x2E80
+
+
+def _worth(piece: tuple[int, int], found: Sequence[tuple[int, int, str]], weights: Mapping[str, float]) -> float:
+    start, end = piece
+    length: dict[str, int] = {}
+    for left, right, feature in found:
+        if left >= start and right <= end:
+            length[feature] = max(length.get(feature, 0), right - left)
+    return sum(weights[feature] * math.sqrt(size) for feature, size in length.items())
+
+
+def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

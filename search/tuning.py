@@ -1,0 +1,281 @@
+"""Weights and fusion method learned from judged queries, by cross-validation.
+
+The spaces' lists are collected once; every choice of method and weights is then a matrix product.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from schemas.documents import Document
+from schemas.errors import InputError, UsageError
+from schemas.sentences import sentences
+from search.fusion import RRF_K, WINDOW, FusionMethod, ScoredList, contributions
+
+Collected: TypeAlias = Mapping[str, Mapping[str, ScoredList]]
+"""Query id -> space -> ids with scores, best first; fetched once, deep enough to fuse."""
+
+Matrix: TypeAlias = npt.NDArray[np.float64]
+
+METHODS: tuple[FusionMethod, ...] = ("zscore", "convex", "dbsf", "rrf")
+SEED = 20130116
+_CUT = 10
+
+
+class FusionChoice(BaseModel):
+    """A fusion method with weights by space, summing to 1."""
+
+    model_config = ConfigDict(frozen=True)
+
+    method: FusionMethod
+    weights: dict[str, float]
+
+
+class TuningReport(BaseModel):
+    """What cross-validation found; all values are mean nDCG@10.
+
+    ``tuned`` is measured on queries that the choice did not see, ``default`` and ``singles`` on the
+    same ones. ``gain`` is tuned minus the best single space, with a 95 % bootstrap interval over
+    queries; ``gain_over_default`` likewise. ``choice`` is learned from all queries, or is the default
+    where tuning did not beat it on unseen queries (``adopted`` is False then).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    queries: int
+    folds: int
+    choice: FusionChoice
+    adopted: bool
+    tuned: float
+    default: float
+    singles: dict[str, float]
+    gain: float
+    gain_interval: tuple[float, float]
+    gain_over_default: float
+    gain_over_default_interval: tuple[float, float]
+    fold_choices: list[FusionChoice]
+    synthetic: bool = False
+
+
+class SyntheticQuery(NamedTuple):
+    """A query made from the corpus: its id, text, the document it must find, and how it was made."""
+
+    id: str
+    text: str
+    document_id: str
+    kind: str
+
+
+def tune(
+    collected: Collected,
+    qrels: Mapping[str, Mapping[str, int]],
+    *,
+    default: FusionChoice,
+    document_of: Callable[[str], str] | None = None,
+    minima: Mapping[str, float] | None = None,
+    folds: int = 5,
+    k: int = RRF_K,
+    window: int = WINDOW,
+    methods: Sequence[FusionMethod] = METHODS,
+    synthetic: bool = False,
+    seed: int = SEED,
+) -> TuningReport:
+    """Learn method and weights from judged queries by ``folds``-fold cross-validation.
+
+    ``document_of`` turns a list's id into a document's (passages grouped by their best one).
+    ``minima``, ``k`` and ``window`` are those of ``search.fusion.fuse``. ``default`` is what the
+    corpus uses now; of equally good choices the one nearest to it is taken.
+
+    Raises :class:`InputError` for fewer judged queries than two, :class:`UsageError` for folds below 2.
+    """
+    if folds < 2:
+        raise UsageError(f"{folds} folds cannot be; give at least 2.")
+    ids = sorted(query for query in collected if any(grade > 0 for grade in qrels.get(query, {}).values()))
+    if len(ids) < 2:
+        raise InputError(f"{len(ids)} judged queries are too few to tune with; give at least 2, better 50.")
+    folds = min(folds, len(ids))
+    spaces = sorted({space for query in ids for space in collected[query]})
+    choices = _choices(spaces, methods, default)
+    values = np.empty((len(ids), len(choices)))
+    for method in dict.fromkeys(choice.method for choice in choices):
+        columns = [at for at, choice in enumerate(choices) if choice.method == method]
+        weights = np.array([[choices[at].weights.get(space, 0.0) for at in columns] for space in spaces])
+        for row, query in enumerate(ids):
+            matrix, names = _matrix(collected[query], spaces, method, k, window, minima or {})
+            values[row, columns] = _ndcg(_fused(matrix, weights), names, qrels[query], document_of)
+    rng = np.random.default_rng(seed)
+    fold_of = rng.permutation(len(ids)) % folds
+    unseen = np.empty(len(ids))
+    picks = []
+    for fold in range(folds):
+        held = fold_of == fold
+        picks.append(int(np.argmax(values[~held].mean(axis=0))))
+        unseen[held] = values[held, picks[-1]]
+    alone = {space: _alone(choices, space) for space in spaces}
+    singles = {space: float(values[:, at].mean()) for space, at in alone.items()}
+    best = values[:, alone[max(singles, key=lambda space: singles[space])]]
+    gain, interval = _bootstrap(unseen - best, rng)
+    over, over_interval = _bootstrap(unseen - values[:, 0], rng)
+    adopted = over > 0
+    return TuningReport(
+        queries=len(ids),
+        folds=folds,
+        choice=choices[int(np.argmax(values.mean(axis=0)))] if adopted else choices[0],
+        adopted=adopted,
+        tuned=float(unseen.mean()),
+        default=float(values[:, 0].mean()),
+        singles=singles,
+        gain=gain,
+        gain_interval=interval,
+        gain_over_default=over,
+        gain_over_default_interval=over_interval,
+        fold_choices=[choices[pick] for pick in picks],
+        synthetic=synthetic,
+    )
+
+
+def _choices(spaces: Sequence[str], methods: Sequence[FusionMethod], default: FusionChoice) -> list[FusionChoice]:
+    # The default first, the others by their distance to it: argmax takes the first of equals.
+    total = sum(default.weights.get(space, 0.0) for space in spaces)
+    if total <= 0:
+        raise UsageError(f"the default weighs none of {', '.join(spaces)}; give one of them a weight.")
+    start = FusionChoice(
+        method=default.method, weights={space: default.weights.get(space, 0.0) / total for space in spaces}
+    )
+    steps = {1: 1, 2: 20, 3: 10, 4: 6}.get(len(spaces), 4)
+    grid = [
+        FusionChoice(method=method, weights={space: part / steps for space, part in zip(spaces, parts, strict=True)})
+        for method in dict.fromkeys((default.method, *methods))
+        for parts in _compositions(steps, len(spaces))
+    ]
+    grid.sort(
+        key=lambda choice: (
+            choice.method != start.method,
+            round(sum(abs(choice.weights[space] - start.weights[space]) for space in spaces), 9),
+        )
+    )
+    return [start, *grid]
+
+
+def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
+    for bars in itertools.combinations(range(total + parts - 1), parts - 1):
+        edges = (-1, *bars, total + parts - 1)
+        yield tuple(right - left - 1 for left, right in itertools.pairwise(edges))
+
+
+def _alone(choices: Sequence[FusionChoice], space: str) -> int:
+    return next(at for at, choice in enumerate(choices) if at and choice.weights[space] == 1.0)
+
+
+def _matrix(
+    lists: Mapping[str, ScoredList],
+    spaces: Sequence[str],
+    method: FusionMethod,
+    k: int,
+    window: int,
+    minima: Mapping[str, float],
+) -> tuple[Matrix, list[str]]:
+    parts = {
+        space: contributions(entries, method=method, k=k, window=window, minimum=minima.get(space))
+        for space, entries in lists.items()
+    }
+    best: dict[str, int] = {}
+    for part in parts.values():
+        for name, (rank, _) in part.items():
+            best[name] = min(rank, best.get(name, rank))
+    names = sorted(best, key=lambda name: (best[name], name))
+    row_of = {name: row for row, name in enumerate(names)}
+    matrix = np.full((len(names), len(spaces)), np.nan)
+    for column, space in enumerate(spaces):
+        for name, (_, score) in parts.get(space, {}).items():
+            matrix[row_of[name], column] = score
+    return matrix, names
+
+
+def _fused(matrix: Matrix, weights: Matrix) -> Matrix:
+    # As in fuse: what only spaces of weight 0 list is not in the result.
+    fused = np.nan_to_num(matrix) @ weights
+    listed = ~np.isnan(matrix) @ (weights > 0)
+    return np.where(listed, fused, -np.inf)
+
+
+def _ndcg(
+    fused: Matrix, names: Sequence[str], grades: Mapping[str, int], document_of: Callable[[str], str] | None
+) -> Matrix:
+    documents = [name if document_of is None else document_of(name) for name in names]
+    discount = 1 / np.log2(np.arange(2, _CUT + 2))
+    ideal = np.array(sorted((grade for grade in grades.values() if grade > 0), reverse=True)[:_CUT])
+    order = np.argsort(-fused, axis=0, kind="stable")
+    found = np.zeros(fused.shape[1])
+    for column in range(fused.shape[1]):
+        seen: set[str] = set()
+        for row in order[:, column]:
+            document = documents[row]
+            if fused[row, column] == -np.inf:
+                break
+            if document in seen:
+                continue
+            found[column] += max(grades.get(document, 0), 0) * discount[len(seen)]
+            seen.add(document)
+            if len(seen) == _CUT:
+                break
+    return np.asarray(found / (ideal @ discount[: len(ideal)]))
+
+
+def _bootstrap(differences: Matrix, rng: np.random.Generator, samples: int = 2000) -> tuple[float, tuple[float, float]]:
+    means = [differences[rng.integers(len(differences), size=len(differences))].mean() for _ in range(samples)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(differences.mean()), (float(low), float(high))
+
+
+def synthetic_queries(documents: Iterable[Document], *, limit: int = 200, seed: int = SEED) -> list[SyntheticQuery]:
+    """Make queries from a corpus that nobody judged: titles against bodies, sentences against their documents.
+
+    Of each document its title where it has one, and half of the words (or characters, in Chinese) of
+    one sentence, in one stretch: a whole sentence would only ask for itself. At most ``limit`` of
+    each kind, drawn from the stream by reservoir sampling, the same for the same seed and stream.
+    Such queries share words with their documents more than people's do, so they lean to lexical
+    spaces: a report says that they were made and not asked.
+    """
+    rng = np.random.default_rng(seed)
+    kept: dict[str, list[SyntheticQuery]] = {"title": [], "sentence": []}
+    seen = dict.fromkeys(kept, 0)
+    for document in documents:
+        made = {"title": " ".join(document.title.split()), "sentence": _part_of_sentence(document.text, rng)}
+        for kind, text in made.items():
+            if len(text) < 2:
+                continue
+            seen[kind] += 1
+            query = SyntheticQuery(f"{kind}-{document.id}", text, document.id, kind)
+            if len(kept[kind]) < limit:
+                kept[kind].append(query)
+            elif (at := int(rng.integers(seen[kind]))) < limit:
+                kept[kind][at] = query
+    return [query for queries in kept.values() for query in queries]
+
+
+def _part_of_sentence(text: str, rng: np.random.Generator) -> str:
+    long = [(start, end) for start, end in sentences(text) if end - start >= 8]
+    if not long:
+        return ""
+    start, end = long[int(rng.integers(len(long)))]
+    sentence = text[start:end]
+    words = sentence.split()
+    if len(words) >= 4:
+        size = len(words) // 2
+        at = int(rng.integers(len(words) - size + 1))
+        return " ".join(words[at : at + size])
+    size = len(sentence) // 2
+    at = int(rng.integers(len(sentence) - size + 1))
+    return sentence[at : at + size].strip()
+
+
+def synthetic_qrels(queries: Iterable[SyntheticQuery]) -> dict[str, dict[str, int]]:
+    """Judgments of synthetic queries: each one's own document, grade 1."""
+    return {query.id: {query.document_id: 1} for query in queries}

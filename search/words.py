@@ -1,0 +1,115 @@
+"""The words of a corpus: what is near a word, how near two are, and what stands to one as two others stand.
+
+All answers come from the Word2Vec vectors of the ``terms`` shelf, and agree with gensim's
+``KeyedVectors.most_similar`` on the same vectors.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+from qdrant_client import models
+
+from schemas.errors import CorpusError, UsageError
+from schemas.ids import term_point_id
+from schemas.spaces import Shelf
+from search.corpus import Corpus
+
+SPACE = "word2vec"
+
+
+class WordScore(BaseModel):
+    """A word, its cosine similarity (-1 to 1), and how often it occurs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    word: str
+    score: float
+    count: int
+
+
+def similar(corpus: Corpus, word: str, limit: int = 10) -> list[WordScore]:
+    """The ``limit`` words nearest to ``word``, best first."""
+    return analogy(corpus, [word], [], limit)
+
+
+def similarity(corpus: Corpus, first: str, second: str) -> float:
+    """The cosine of two words' vectors, -1 to 1."""
+    vectors = _vectors(corpus, [first, second])
+    return float(np.clip(vectors[0] @ vectors[1], -1.0, 1.0))
+
+
+def analogy(corpus: Corpus, positive: Sequence[str], negative: Sequence[str], limit: int = 10) -> list[WordScore]:
+    """Words near the sum of ``positive`` less ``negative`` (Mikolov et al. 2013), the given ones left out.
+
+    Unit vectors are averaged with weights 1 and -1, as in gensim: king - man + woman is
+    ``analogy(corpus, ["king", "woman"], ["man"])``.
+
+    Raises ``UsageError`` for a word that the corpus does not know, with near spellings.
+    """
+    if limit < 1:
+        raise UsageError(f"--limit {limit}: ask for at least 1.")
+    if not positive:
+        raise UsageError("Name at least one word to be near to.")
+    given = [_resolve(corpus, word) for word in (*positive, *negative)]
+    vectors = _vectors(corpus, [*positive, *negative])
+    signs = np.array([1.0] * len(positive) + [-1.0] * len(negative), dtype=np.float32)
+    mean = (signs[:, None] * vectors).mean(axis=0)
+    norm = float(np.linalg.norm(mean))
+    if norm == 0:
+        raise UsageError("The words cancel each other out; name others.")
+    own = [term_point_id(corpus.name, word) for word in given]
+    request = models.QueryRequest(
+        query=(mean / norm).tolist(),
+        using=SPACE,
+        filter=models.Filter(must_not=[models.HasIdCondition(has_id=list(own))]),
+        limit=limit,
+        with_payload=["term", "cf"],
+    )
+    (points,) = corpus.store.query(corpus.collection(Shelf.TERMS), [request])
+    return [
+        WordScore(
+            word=str((point.payload or {})["term"]),
+            score=round(float(point.score), 6),
+            count=int((point.payload or {})["cf"]),
+        )
+        for point in points
+    ]
+
+
+def _vectors(corpus: Corpus, words: Sequence[str]) -> npt.NDArray[np.float32]:
+    resolved = [_resolve(corpus, word) for word in words]
+    known = corpus.terms(resolved)
+    rows = [vector for word in resolved if (vector := known[word].vector) is not None]
+    return np.stack(rows)
+
+
+def _resolve(corpus: Corpus, word: str) -> str:
+    """The word as the vocabulary spells it: as it is, or as the analyser would normalise it."""
+    if SPACE not in corpus.manifest.spaces:
+        raise CorpusError(
+            f"The corpus {corpus.name!r} has no space {SPACE}; ingest it into a new corpus with --spaces {SPACE}."
+        )
+    candidates = [word.strip(), *corpus.lexical.analyzer.words(word)[:1]]
+    known = corpus.terms(candidates)
+    for candidate in candidates:
+        if candidate in known and known[candidate].vector is not None:
+            return candidate
+    raise UsageError(f"The corpus {corpus.name!r} does not know the word {word!r}; {_near(corpus, candidates[-1])}")
+
+
+def _near(corpus: Corpus, word: str) -> str:
+    """Known words that look like ``word``: by spelling, or by shared characters."""
+    has_vector = models.Filter(must=[models.HasVectorCondition(has_vector=SPACE)])
+    records = corpus.store.scroll(corpus.collection(Shelf.TERMS), query_filter=has_vector, payload=["term", "cf"])
+    counts = {str((record.payload or {})["term"]): int((record.payload or {})["cf"]) for record in records}
+    near = difflib.get_close_matches(word, counts, n=5, cutoff=0.6)
+    if not near:
+        letters = set(word)
+        sharing = [term for term in counts if len(letters & set(term)) * 2 >= len(letters) and term]
+        near = sorted(sharing, key=lambda term: (-len(letters & set(term)), -counts[term], term))[:5]
+    return f"it knows {', '.join(near)}." if near else "try another word."

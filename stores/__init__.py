@@ -1,0 +1,1 @@
+"""Vectors and payloads to and from Qdrant: embedded, or a server."""

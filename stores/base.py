@@ -1,0 +1,152 @@
+"""The interface of both stores. It speaks ``qdrant_client.models``, the field's own words.
+
+A *collection* here is a physical one, named by ``collection_name(corpus, generation, shelf)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+from qdrant_client import models
+
+from schemas.manifest import CorpusManifest
+from schemas.spaces import PointBatch, Shelf, Space
+
+
+def collection_name(corpus: str, generation: int, shelf: Shelf) -> str:
+    """The physical collection of a corpus's shelf in one generation, ``hotels.g1.passages``."""
+    return f"{corpus}.g{generation}.{shelf}"
+
+
+PayloadIndexType = Literal["keyword", "integer", "float", "bool", "datetime", "text"]
+
+
+class Store(Protocol):
+    """Collections of named vectors, and the manifests of the corpora they make up.
+
+    Every method raises ``schemas.errors.StoreError`` or one of its kinds, never an engine's own
+    exception. Results of equal score come in the order of their ids.
+    """
+
+    @property
+    def location(self) -> str:
+        """The folder or URL, as a person would write it; never with a key in it."""
+        ...
+
+    # -- corpora ---------------------------------------------------------------------------
+    def list_corpora(self) -> list[str]:
+        """The names of all corpora that have a manifest, sorted."""
+        ...
+
+    def read_manifest(self, corpus: str) -> CorpusManifest | None:
+        """The manifest of the corpus's current generation, or None where there is no such corpus."""
+        ...
+
+    def write_manifest(self, manifest: CorpusManifest) -> None:
+        """Make ``manifest`` (and its generation) the corpus's current one, in one atomic step."""
+        ...
+
+    def delete_corpus(self, corpus: str) -> None:
+        """Remove the corpus: its manifest first, then every generation's collections."""
+        ...
+
+    # -- collections -----------------------------------------------------------------------
+    def create_collection(self, name: str, spaces: Sequence[Space]) -> None:
+        """Create an empty collection; nothing happens where it stands already with these spaces."""
+        ...
+
+    def collection_exists(self, name: str) -> bool:
+        """Whether the collection stands."""
+        ...
+
+    def list_collections(self) -> list[str]:
+        """All physical collections, sorted."""
+        ...
+
+    def drop_collection(self, name: str) -> None:
+        """Remove the collection if it stands."""
+        ...
+
+    def create_payload_index(self, name: str, field: str, kind: PayloadIndexType) -> None:
+        """Index a payload field for filters; nothing happens where it is indexed already."""
+        ...
+
+    # -- points ----------------------------------------------------------------------------
+    def upsert(self, name: str, batch: PointBatch) -> None:
+        """Write points whole (vectors and payload), durable when this returns."""
+        ...
+
+    def update_vectors(self, name: str, batch: PointBatch) -> None:
+        """Write the batch's spaces of points that stand; other spaces and payloads stay (payloads ignored)."""
+        ...
+
+    def set_payload(self, name: str, payload: Mapping[str, Any], ids: Sequence[str]) -> None:
+        """Set these payload keys on the points, leaving other keys."""
+        ...
+
+    def delete(self, name: str, points: Sequence[str] | models.Filter) -> None:
+        """Remove points by id or by filter."""
+        ...
+
+    def retrieve(
+        self,
+        name: str,
+        ids: Sequence[str],
+        *,
+        payload: bool | Sequence[str] = True,
+        vectors: bool | Sequence[str] = False,
+    ) -> list[models.Record]:
+        """The points that stand among ``ids``, in the order of ``ids``."""
+        ...
+
+    def scroll(
+        self,
+        name: str,
+        *,
+        query_filter: models.Filter | None = None,
+        payload: bool | Sequence[str] = True,
+        vectors: bool | Sequence[str] = False,
+        batch_size: int = 256,
+    ) -> Iterator[models.Record]:
+        """Every point, in the order of ids."""
+        ...
+
+    def count(self, name: str, query_filter: models.Filter | None = None) -> int:
+        """Exactly how many points match."""
+        ...
+
+    def facet(
+        self, name: str, field: str, query_filter: models.Filter | None = None, limit: int = 10
+    ) -> dict[str, int]:
+        """How many points hold each value of an indexed keyword, integer or bool field."""
+        ...
+
+    # -- questions -------------------------------------------------------------------------
+    def query(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
+        """Answer the requests in one round, one list of hits each, best first."""
+        ...
+
+    # -- care ------------------------------------------------------------------------------
+    def optimize(self, name: str) -> None:
+        """Build indexes now, where the engine leaves that to its caller."""
+        ...
+
+    def disk_bytes(self, name: str) -> int | None:
+        """Bytes on disk, or None where a server does not say."""
+        ...
+
+    def close(self) -> None:
+        """Flush and let go; closing twice is harmless."""
+        ...
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        ...

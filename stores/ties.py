@@ -1,0 +1,49 @@
+"""Results of equal score in the order of their ids, also where the limit cuts between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+MARGIN = 8
+"""Results asked for beyond the limit, to see whether its last one has equals outside."""
+
+
+class Scored(Protocol):
+    """Whatever has an id and a score."""
+
+    @property
+    def id(self) -> object:
+        """The point's id."""
+        ...
+
+    @property
+    def score(self) -> float:
+        """More is better."""
+        ...
+
+
+P = TypeVar("P", bound=Scored)
+
+
+def in_order(points: list[P]) -> list[P]:
+    """Best first, equals by id."""
+    return sorted(points, key=lambda point: (-point.score, str(point.id)))
+
+
+def cut(ask: Callable[[int], list[P]], first: list[P], asked: int, offset: int, limit: int) -> list[P]:
+    """The page of a ranking whose ties are settled by id.
+
+    ``first`` are the results of asking for ``asked`` of them. As long as the page's last score goes
+    on to the end of what came, more is asked for: only then is it known which equals come first.
+    """
+    points = first
+    reach = offset + limit
+    while (
+        len(points) >= asked
+        and len(points) > reach
+        and min(p.score for p in points) == in_order(points)[reach - 1].score
+    ):
+        asked *= 4
+        points = ask(asked)
+    return in_order(points)[offset:reach]

@@ -1,0 +1,96 @@
+import random
+
+import pytest
+
+from schemas.documents import Document
+from schemas.errors import InputError
+from search.fusion import fuse
+from search.tuning import FusionChoice, synthetic_qrels, synthetic_queries, tune
+
+EQUAL = FusionChoice(method="convex", weights={"good": 0.5, "noise": 0.5})
+
+
+def collect(queries, clean):
+    """One space that puts the right document first ``clean`` of the time, and one of pure noise."""
+    rng = random.Random(3)
+    collected, qrels = {}, {}
+    for n in range(queries):
+        right = f"d{n % 20:02}"
+        good = {f"d{m:02}": rng.random() for m in range(20)}
+        if rng.random() < clean:
+            good[right] = 1.2
+        noise = {f"d{m:02}": rng.random() for m in range(20)}
+        collected[f"q{n:03}"] = {
+            name: sorted(scores.items(), key=lambda item: -item[1])
+            for name, scores in (("good", good), ("noise", noise))
+        }
+        qrels[f"q{n:03}"] = {right: 1}
+    return collected, qrels
+
+
+def test_a_space_of_noise_loses_its_weight_and_the_gain_is_measured_on_unseen_queries():
+    report = tune(*collect(60, 0.9), default=EQUAL)
+    assert report.adopted
+    assert report.choice.weights["good"] > 0.7
+    assert report.tuned > report.default + 0.05
+    assert report.gain_over_default_interval[0] > 0
+    assert report.singles["good"] > report.singles["noise"]
+    assert len(report.fold_choices) == report.folds == 5
+
+
+def test_where_nothing_helps_the_default_stays():
+    default = FusionChoice(method="convex", weights={"good": 1.0, "noise": 0.0})
+    report = tune(*collect(40, 1.0), default=default)
+    assert not report.adopted
+    assert report.choice == default
+    assert report.gain == pytest.approx(0)
+
+
+def test_tuning_sees_the_same_order_as_a_search():
+    collected, qrels = collect(12, 0.5)
+    report = tune(collected, qrels, default=EQUAL, methods=("convex",), folds=2)
+    first = [fuse(collected[query], method="convex", weights=EQUAL.weights) for query in sorted(collected)]
+    from search.evaluation import measure_run, parse_measures
+
+    run = {query: [(hit.id, hit.score) for hit in hits] for query, hits in zip(sorted(collected), first, strict=True)}
+    values = measure_run(run, qrels, parse_measures(["nDCG@10"]))["nDCG@10"]
+    assert report.default == pytest.approx(sum(values.values()) / len(values))
+
+
+def test_passages_are_grouped_by_their_document():
+    lists = {"good": [("d1#0", 3.0), ("d1#1", 2.0), ("d2#0", 1.0)]}
+    collected = {"q1": lists, "q2": lists}
+    default = FusionChoice(method="convex", weights={"good": 1.0})
+    grouped = tune(
+        collected, {"q1": {"d2": 1}, "q2": {"d2": 1}}, default=default, document_of=lambda name: name.split("#")[0]
+    )
+    assert grouped.default == pytest.approx(0.6309, abs=1e-4)
+
+
+def test_one_judged_query_is_too_few():
+    collected, qrels = collect(1, 1.0)
+    with pytest.raises(InputError, match="too few"):
+        tune(collected, qrels, default=EQUAL)
+
+
+def documents():
+    for n in range(30):
+        yield Document(
+            id=f"d{n}",
+            title=f"Title {n}" if n % 2 else "",
+            text=f"The house number {n} stands near the old river bridge. 第{n}个和尚挑水吃在山上的庙里。",
+            kind="records",
+            source="x.csv",
+        )
+
+
+def test_queries_are_made_from_titles_and_parts_of_sentences_the_same_for_a_seed():
+    made = synthetic_queries(documents(), limit=10, seed=1)
+    assert made == synthetic_queries(documents(), limit=10, seed=1)
+    assert made != synthetic_queries(documents(), limit=10, seed=2)
+    assert sum(query.kind == "title" for query in made) == 10
+    texts = {document.id: document.text for document in documents()}
+    sentences = [query for query in made if query.kind == "sentence"]
+    assert len(sentences) == 10
+    assert all(query.text in texts[query.document_id] for query in sentences)
+    assert synthetic_qrels(made)[made[0].id] == {made[0].document_id: 1}

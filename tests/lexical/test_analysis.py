@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import csv
+import pickle
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from encoders.analysis import PRESETS, make_analyzer, recommended_tfidf
+from encoders.normalize import normalize
+from encoders.tfidf import encode_features
+from encoders.vocabulary import VocabularyBuilder
+from schemas.errors import UsageError
+from schemas.manifest import AnalyzerSettings
+
+
+def analyzer(preset: str = "default", **options: object):
+    return make_analyzer(AnalyzerSettings(preset=preset, options=options))
+
+
+@given(st.text())
+def test_normalising_keeps_every_character_in_its_place(text: str):
+    normal = normalize(text)
+    assert len(normal) == len(text)
+    assert normal == "".join(normalize(char) for char in text)
+
+
+def test_traditional_simplified_full_and_half_width_give_the_same_terms():
+    cut = analyzer()
+    assert cut.features("孫悟空住ＨＯＴＥＬ") == cut.features("孙悟空住hotel")
+    assert cut.features("Café") == cut.features("cafe\u0301") == cut.features("CAFE")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@settings(max_examples=50, deadline=None)
+@given(text=st.text(alphabet="悟空西遊記ＡbcЯé ,.-'9を한\u0301don't", max_size=60))
+def test_spans_name_the_places_of_the_features(preset: str, text: str):
+    cut = analyzer(preset)
+    spans = cut.spans(text)
+    singles = [f for f in cut.features(text) if " " not in f]
+    assert sorted(feature for _, _, feature in spans) == sorted(singles)
+    assert all(0 <= start < end <= len(text) for start, end, _ in spans)
+    assert spans == sorted(spans, key=lambda span: span[0])
+
+
+def test_analyze_gives_features_and_words_as_the_single_methods_do():
+    text = "孙悟空三打白骨精, hotels near the Airport"
+    for preset in PRESETS:
+        cut = analyzer(preset)
+        assert cut.analyze(text) == (cut.features(text), cut.words(text))
+
+
+def test_words_are_neither_stemmed_nor_stopped_and_both_scripts_stand_in_order():
+    assert analyzer().words("我爱北京 the Hotels 上海") == ["我", "爱", "北京", "the", "hotels", "上海"]
+
+
+def test_english_features_are_stems_without_stop_words():
+    assert analyzer().features("The hotels don't have parking") == ["hotel", "park"]
+
+
+def test_a_user_dictionary_keeps_names_whole():
+    assert "乌鸡国王子殿" in analyzer(user_dict=["乌鸡国王子殿"]).words("见那乌鸡国王子殿下")
+    assert "乌鸡国王子殿" not in analyzer().words("见那乌鸡国王子殿下")
+
+
+def test_a_chinese_match_is_marked_in_the_original_text():
+    text = "話說孫悟空的HOTELS"
+    assert [text[a:b] for a, b in analyzer().highlights(text, "孙悟空 hotel")] == ["孫悟空", "HOTELS"]
+
+
+def test_an_analyser_travels_to_another_process():
+    cut = analyzer("jieba-search")
+    assert pickle.loads(pickle.dumps(cut)).features("北京大学生前来应聘") == cut.features("北京大学生前来应聘")
+
+
+def test_a_long_run_without_any_break_is_cut_in_time():
+    features, words = analyzer().analyze("龘" * 50_000 + "a" * 500_000)
+    assert len(features) == 99_999
+    assert "".join(words) == "龘" * 50_000
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        AnalyzerSettings(preset="nonsense"),
+        AnalyzerSettings(options={"typo": 1}),
+        AnalyzerSettings(options={"char_ngrams": [0]}),
+        AnalyzerSettings(options={"stem": "perhaps"}),
+    ],
+)
+def test_an_unknown_preset_or_option_is_one_sentence(settings: AnalyzerSettings):
+    with pytest.raises(UsageError) as caught:
+        make_analyzer(settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.corpora
+def test_the_article_preset_gives_the_articles_features_and_similarities(corpora: Path):
+    with (corpora / "seattle_hotels.csv").open(encoding="latin-1", newline="") as file:
+        hotels = list(csv.DictReader(file))
+    cut, settings = analyzer("article"), recommended_tfidf("article")
+    features = [cut.features(hotel["desc"]) for hotel in hotels]
+    builder = VocabularyBuilder()
+    builder.add(features)
+    vocabulary = builder.build(settings)
+    assert vocabulary.stats.features == 3347
+    matrix = encode_features(features, vocabulary.lookup, settings, vocabulary.stats, query=False)
+    names = [hotel["name"] for hotel in hotels]
+    asked = names.index("Hilton Seattle Airport & Conference Center")
+    scores = (matrix @ matrix[[asked]].T).toarray().ravel()
+    best = sorted(((round(float(s), 4), n) for s, n in zip(scores, names, strict=True)), reverse=True)[1:11]
+    assert [n for _, n in best] == [
+        "Embassy Suites by Hilton Seattle Tacoma International Airport",
+        "DoubleTree by Hilton Hotel Seattle Airport",
+        "Seattle Airport Marriott",
+        "Four Points by Sheraton Downtown Seattle Center",
+        "Motel 6 Seattle Sea-Tac Airport South",
+        "Hampton Inn Seattle/Southcenter",
+        "Radisson Hotel Seattle Airport",
+        "Knights Inn Tukwila",
+        "Hotel Hotel",
+        "Home2 Suites by Hilton Seattle Airport",
+    ]
+    expected = [0.2266, 0.1551, 0.1503, 0.1297, 0.1225, 0.1100, 0.1084, 0.1076, 0.0996, 0.0995]
+    assert [score for score, _ in best] == pytest.approx(expected, abs=1e-4)

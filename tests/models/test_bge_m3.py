@@ -1,0 +1,153 @@
+"""BGE-M3: the same vectors as FlagEmbedding's own encode, on a small model in the real one's layout."""
+
+import numpy as np
+import pytest
+
+from encoders.bge_m3 import BgeM3Encoder
+from encoders.registry import encoder_from_identity, get_encoder
+from schemas.errors import EncoderError, EncoderMismatch
+
+pytest.importorskip("torch")
+pytestmark = [
+    pytest.mark.models,
+    # transformers and torch deprecate parts of themselves that FlagEmbedding still calls
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+]
+
+TEXTS = [
+    "What is BGE M3?",
+    "孙悟空三打白骨精，唐僧恨逐美猴王。孙悟空又来了。",
+    "A quiet hotel near the airport with a free shuttle, a free pool and a free breakfast.",
+    "客栈",
+    "The hotel 位于 downtown 西雅图",
+]
+ALL = ("dense", "sparse", "colbert")
+
+
+@pytest.fixture(scope="module")
+def encoder(bge_folder):
+    return BgeM3Encoder(model=str(bge_folder), heads=ALL, precision="float32", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def reference(bge_folder):
+    flag = pytest.importorskip("FlagEmbedding")
+    model = flag.BGEM3FlagModel(str(bge_folder), use_fp16=False, devices="cpu")
+    return model.encode(TEXTS, return_dense=True, return_sparse=True, return_colbert_vecs=True, max_length=120)
+
+
+def test_dense_agrees_with_flagembedding(encoder, reference):
+    ours = encoder.encode_passages(TEXTS)["dense"]
+    assert (ours * reference["dense_vecs"]).sum(axis=1).min() >= 0.99999
+
+
+def test_sparse_weights_agree_with_flagembedding(encoder, reference):
+    ours = encoder.encode_passages(TEXTS)["sparse"]
+    assert ours.has_sorted_indices
+    for row, theirs in enumerate(reference["lexical_weights"]):
+        span = slice(ours.indptr[row], ours.indptr[row + 1])
+        found = dict(zip(ours.indices[span].tolist(), ours.data[span].tolist(), strict=True))
+        assert set(found) == {int(token) for token in theirs}
+        for token, weight in theirs.items():
+            assert found[int(token)] == pytest.approx(float(weight), abs=1e-4)
+
+
+def test_colbert_rows_agree_with_flagembedding(encoder, reference):
+    for ours, theirs in zip(encoder.encode_passages(TEXTS)["colbert"], reference["colbert_vecs"], strict=True):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_bfloat16_stays_close(bge_folder, encoder):
+    half = BgeM3Encoder(model=str(bge_folder), precision="bfloat16", device="cpu")
+    ours, full = (e.encode_passages(TEXTS)["dense"] for e in (half, encoder))
+    assert (ours * full).sum(axis=1).min() >= 0.999
+
+
+def test_only_the_heads_asked_for_are_there(bge_folder, copied):
+    folder = copied(bge_folder)
+    (folder / "colbert_linear.pt").unlink()
+    encoder = BgeM3Encoder(model=str(folder), precision="float32")
+    assert list(encoder.spaces) == list(encoder.encode_queries(TEXTS)) == ["dense", "sparse"]
+    with pytest.raises(EncoderError, match=r"colbert_linear\.pt"):
+        BgeM3Encoder(model=str(folder), heads=["colbert"])
+
+
+@pytest.mark.parametrize("budget", [1, 40, 10_000])
+def test_batches_do_not_change_the_vectors(bge_folder, encoder, budget):
+    other = BgeM3Encoder(model=str(bge_folder), heads=ALL, precision="float32", token_budget=budget)
+    ours, theirs = other.encode_passages(TEXTS), encoder.encode_passages(TEXTS)
+    np.testing.assert_allclose(ours["dense"], theirs["dense"], atol=1e-6)
+    np.testing.assert_allclose(ours["sparse"].toarray(), theirs["sparse"].toarray(), atol=1e-5)
+
+
+def test_padded_batches_as_on_a_gpu_give_the_same(bge_folder, encoder):
+    padded = BgeM3Encoder(model=str(bge_folder), heads=ALL, precision="float32")
+    padded._packed = None
+    ours, theirs = padded.encode_passages(TEXTS), encoder.encode_passages(TEXTS)
+    np.testing.assert_allclose(ours["dense"], theirs["dense"], atol=1e-5)
+    np.testing.assert_allclose(ours["sparse"].toarray(), theirs["sparse"].toarray(), atol=1e-4)
+    for mine, other in zip(ours["colbert"], theirs["colbert"], strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-4)
+
+
+def test_a_text_beyond_the_window_is_read_whole(encoder):
+    long = "客栈" * 200
+    assert encoder.max_tokens == 126
+    (count,) = encoder.count_tokens([long])
+    assert count > encoder.max_tokens
+    views = encoder.encode_passages([long, long + "shuttle"])
+    assert len(views["colbert"][0]) >= count
+    assert set(views["sparse"][[1]].indices) > set(views["sparse"][[0]].indices)
+    np.testing.assert_allclose(np.linalg.norm(views["dense"], axis=1), 1, atol=1e-5)
+
+
+def test_empty_input_gives_empty_batches(encoder):
+    views = encoder.encode_passages([])
+    assert views["dense"].shape == (0, 64)
+    assert views["sparse"].shape[0] == len(views["colbert"]) == 0
+    assert np.isfinite(encoder.encode_passages([""])["dense"]).all()
+
+
+def test_a_corpus_loads_its_encoder_again_also_from_another_place(bge_folder, copied):
+    made = get_encoder(str(bge_folder), precision="float32")
+    assert isinstance(made, BgeM3Encoder)
+    assert encoder_from_identity(made.identity).identity.revision == made.identity.revision
+    moved = copied(bge_folder)
+    assert encoder_from_identity(made.identity, model=str(moved)).identity.revision == made.identity.revision
+
+
+def test_changed_weights_are_refused_by_name(bge_folder, copied):
+    import torch
+
+    folder = copied(bge_folder)
+    made = get_encoder(str(folder))
+    torch.save(torch.nn.Linear(64, 1).state_dict(), folder / "sparse_linear.pt")
+    with pytest.raises(EncoderMismatch, match="revision sha256"):
+        encoder_from_identity(made.identity)
+
+
+def test_a_missing_model_is_told_with_the_ways_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(EncoderError, match="models download"):
+        BgeM3Encoder(model="nobody/no-such-model")
+    with pytest.raises(EncoderError, match="no model folder"):
+        BgeM3Encoder(model=str(tmp_path / "gone"))
+    with pytest.raises(EncoderError, match="does not load"):
+        BgeM3Encoder(model=str(tmp_path))
+
+
+@pytest.mark.weights
+def test_the_real_model_gives_its_published_similarities():
+    try:
+        encoder = get_encoder("bge-m3", precision="float32")
+    except EncoderError as error:
+        pytest.skip(str(error))
+    queries = ["What is BGE M3?", "Defination of BM25"]
+    passages = [
+        "BGE M3 is an embedding model supporting dense retrieval, lexical matching and multi-vector interaction.",
+        "BM25 is a bag-of-words retrieval function that ranks a set of documents based on the query terms appearing "
+        "in each document",
+    ]
+    found = encoder.encode_queries(queries)["dense"] @ encoder.encode_passages(passages)["dense"].T
+    np.testing.assert_allclose(found, [[0.6259, 0.3475], [0.3499, 0.6782]], atol=0.002)

@@ -1,0 +1,116 @@
+"""Encodings are found, decoding is strict and streams."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.decoding import SAMPLE_BYTES, find_encoding, read_lines, read_text
+from schemas.errors import DecodeError, InputError, UsageError
+
+SIMPLIFIED = "名称,地址,描述\n北京大酒店,北京市东城区王府井大街57号,位于市中心，步行可达故宫。\n"
+TRADITIONAL = "名稱,地址,描述\n台北君悅酒店,臺北市信義區松壽路2號,鄰近車站，提供免費早餐。\n"
+WESTERN = "name,desc\nCafé “Élan”,It’s a naïve façade – crème brûlée\n"
+CASES = [
+    (SIMPLIFIED, ["utf-8", "utf-8-sig", "gb18030", "gbk", "utf-16", "utf-16-le", "utf-16-be"]),
+    (TRADITIONAL, ["utf-8", "utf-8-sig", "big5", "cp950", "gbk", "utf-16", "utf-16-le", "utf-16-be"]),
+    (WESTERN, ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"]),
+    ("Zürich Hotel, schön\n", ["latin-1"]),
+    ("caf\xe9", ["latin-1"]),
+]
+
+
+def write(tmp_path, data):
+    path = tmp_path / "file.txt"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(text, name) for text, names in CASES for name in names])
+def test_a_short_text_comes_back_from_every_encoding(tmp_path, text, encoding):
+    path = write(tmp_path, text.encode(encoding))
+    found = find_encoding(path)
+    assert "".join(read_text(path, found)) == text
+    assert path.read_text(encoding=found) == text
+
+
+SENTENCES = {
+    "gb18030": [
+        "孙悟空大闹天宫，天兵天将都来捉他。",
+        "这家酒店离机场很近，提供免费班车。",
+        "今天天气很好，我们去公园走走吧！",
+    ],
+    "big5": [
+        "孫悟空大鬧天宮，天兵天將都來捉他。",
+        "這家酒店離機場很近，提供免費接送。",
+        "今天天氣很好，我們去公園走走吧！",
+    ],
+    "cp1252": [
+        "It’s a café – déjà vu.",
+        "The “Élan” hotel’s crème brûlée.",
+        "Ünder the bridge, señor, plain words.",
+        "Plain.",
+    ],
+}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    data=st.data(),
+    encoding=st.sampled_from(["gb18030", "big5", "cp1252", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]),
+    english=st.lists(st.sampled_from(["hotel", "a,b", "12", "\n", " "]), max_size=8),
+)
+def test_real_sentences_round_trip_through_each_encoding(tmp_path, data, encoding, english):
+    language = encoding if encoding in SENTENCES else data.draw(st.sampled_from(sorted(SENTENCES)))
+    pieces = data.draw(st.lists(st.sampled_from(SENTENCES[language]), min_size=1, max_size=6))
+    text = " ".join(english) + "\n" + "\n".join(pieces) + "\n"
+    path = write(tmp_path, text.encode(encoding))
+    assert "".join(read_text(path, find_encoding(path))) == text
+
+
+def test_the_first_byte_beyond_ascii_decides_however_late_it_comes(tmp_path):
+    text = "plain words\n" * (SAMPLE_BYTES // 10) + "孙悟空大闹天宫，天兵天将都来捉他。\n"
+    path = write(tmp_path, text.encode("gb18030"))
+    assert find_encoding(path) == "gb18030"
+    assert "".join(read_text(path, "gb18030")) == text
+
+
+def test_a_character_cut_by_the_samples_end_does_no_harm(tmp_path):
+    for lead in range(3):
+        text = "a" * lead + "天" * (SAMPLE_BYTES // 3 + 100)
+        assert find_encoding(write(tmp_path, text.encode("utf-8"))) == "utf-8"
+
+
+def test_newlines_of_all_systems_become_line_feeds_across_chunks(tmp_path):
+    data = b"a\r\nb\rc\n" * 50_000 + b"\r"
+    path = write(tmp_path, data)
+    assert "".join(read_text(path, "utf-8")) == path.read_text(encoding="utf-8")
+    assert "".join(read_lines(path, "utf-8")) == path.read_text(encoding="utf-8")
+
+
+def test_a_broken_byte_in_utf8_is_refused_with_file_line_and_byte(tmp_path):
+    path = write(tmp_path, "天气很好\n我们去公园".encode() + b"\xff" + "走走吧".encode())
+    with pytest.raises(DecodeError, match=r"file\.txt, line 2, byte 28.*--encoding"):
+        find_encoding(path)
+
+
+def test_the_place_is_right_far_into_a_file(tmp_path):
+    data = b"x" * 99 + b"\n"
+    path = write(tmp_path, data * 5000 + b"ab\xff")
+    with pytest.raises(DecodeError, match="line 5001, byte 500002"):
+        list(read_text(path, "utf-8"))
+
+
+def test_a_named_encoding_is_strict_too(tmp_path):
+    path = write(tmp_path, "酒店".encode())
+    assert find_encoding(path, "GBK") == "gbk"
+    with pytest.raises(DecodeError, match="--encoding"):
+        list(read_text(path, find_encoding(path, "ascii")))
+    with pytest.raises(UsageError, match="no encoding 'klingon'"):
+        find_encoding(path, "klingon")
+
+
+def test_binary_files_are_refused(tmp_path):
+    with pytest.raises(InputError, match="binary"):
+        find_encoding(write(tmp_path, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x04\0\0\0\x03\0\x08\x06" * 20))
+    with pytest.raises(InputError, match="binary"):
+        find_encoding(write(tmp_path, b"plain text with a \0 in it"))
