@@ -8,16 +8,20 @@ from rich.table import Table
 from cli.options import json_option, store_option
 from cli.output import console, emit_json
 
+STALE = 0.2
+"""Share of unknown terms from which a refit is advised."""
+
 
 @click.group("corpora")
 def command() -> None:
-    r"""List, describe and delete corpora.
+    r"""List, describe, download and delete corpora.
 
     \b
     Examples:
       xunyi corpora list
       xunyi corpora info hotels --json
       xunyi corpora delete hotels --yes
+      xunyi corpora download seattle-hotels
     """
 
 
@@ -58,11 +62,14 @@ def list_(store: str | None, as_json: bool) -> None:
 @json_option
 def info(name: str, store: str | None, as_json: bool) -> None:
     """What made a corpus, and what it holds."""
+    from ingest.staleness import stale_share
     from search.catalog import corpus_info
 
     found = corpus_info(name, store)
     if as_json:
-        emit_json(found)
+        documents, share = stale_share(found.manifest.fit)
+        stale = {"documents_since": documents, "unknown_share": round(share, 4)}
+        emit_json({**found.model_dump(mode="json"), "staleness": stale})
         return
     manifest = found.manifest
     out = console()
@@ -83,6 +90,12 @@ def info(name: str, store: str | None, as_json: bool) -> None:
         by = f" by {made.name} {made.revision}" if made else ""
         table.add_row(f"space {name_}", f"{space.kind}{f', {space.dim} dimensions' if space.dim else ''}{by}")
     table.add_row("analyser", f"{manifest.analyzer.preset}, {manifest.tfidf.weighting}")
+    if manifest.fit.passages:
+        documents, share = stale_share(manifest.fit)
+        since = f"; {documents:,} documents since, {share:.1%} of their terms unknown" if documents else ""
+        table.add_row("fit", f"on {manifest.fit.passages:,} passages{since}")
+        if share > STALE:
+            table.add_row("", f"stale: xunyi refit {manifest.corpus}")
     table.add_row("passages of", f"at most {manifest.splitter.max_tokens} tokens")
     table.add_row("fields", ", ".join(f"{f} ({k})" for f, k in manifest.payload_fields.items()) or "none")
     table.add_row("made", f"{manifest.created}, last changed {manifest.updated}")
@@ -109,3 +122,25 @@ def delete(name: str, store: str | None, yes: bool, as_json: bool) -> None:
         emit_json({"deleted": name})
     else:
         console().print(f"Deleted {name}.")
+
+
+@command.command("download")
+@click.argument("name", metavar="seattle-hotels|journey-to-the-west")
+@click.option("--url", metavar="U", help="Another address of the same file [default: its public repository].")
+@click.option("--folder", metavar="F", help="Where to put it [default: the user's cache folder].")
+@json_option
+def download_(name: str, url: str | None, folder: str | None, as_json: bool) -> None:
+    r"""Fetch a public data set, checked by its SHA-256; a broken download goes on where it stopped.
+
+    \b
+    Example:
+      xunyi corpora download seattle-hotels --folder data
+    """
+    from ingest.download import download
+
+    report = download(name, url=url, folder=folder)
+    if as_json:
+        emit_json(report)
+        return
+    how = "was there already" if report.cached else f"{report.bytes:,} bytes from {report.url}"
+    console().print(f"{report.path} ({how})", markup=False)

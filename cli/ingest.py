@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -17,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cli.logs import log_option
 from cli.options import comma_list, corpus_option, json_option, store_option
 from cli.output import console, emit_json, printable
 from schemas.errors import UsageError
@@ -25,7 +27,13 @@ from schemas.ingest import IngestReport
 if TYPE_CHECKING:
     from ingest.readers import Kind
 
-STAGES = {"read": "reading", "fit": "fitting", "encode": "encoding and writing", "optimize": "indexing"}
+STAGES = {
+    "read": "reading",
+    "fit": "fitting",
+    "encode": "encoding and writing",
+    "prune": "removing",
+    "optimize": "indexing",
+}
 
 
 class Bars:
@@ -103,6 +111,15 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("--titles/--no-titles", "titles", default=None, help="Encode the title with each passage [default: yes].")
 @click.option("--strict", is_flag=True, help="Stop at the first bad row instead of setting it aside.")
+@click.option(
+    "--rejected",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write every row set aside to this JSONL file: source, line, reason and the row.",
+)
+@click.option("--prune", is_flag=True, help="Remove documents of the corpus that are in none of the PATHs any more.")
+@click.option("--dry-run", is_flag=True, help="Say what would be added, changed and removed; write nothing.")
+@log_option
 @json_option
 def command(
     paths: tuple[str, ...],
@@ -118,6 +135,10 @@ def command(
     max_tokens: int | None,
     titles: bool | None,
     strict: bool,
+    rejected: Path | None,
+    prune: bool,
+    dry_run: bool,
+    log_format: str | None,
     as_json: bool,
 ) -> None:
     r"""Read files or folders into a corpus, making it where there is none.
@@ -129,6 +150,7 @@ def command(
       xunyi ingest samples/hotels.csv --corpus hotels
       xunyi ingest novel.txt --corpus novel --as novel --encoding gb18030
       xunyi ingest corpus.jsonl --corpus papers --spaces tfidf,word2vec
+      xunyi ingest hotels.csv --corpus hotels --prune --dry-run
     """
     from ingest import CorpusOptions, ReadOptions, ingest
 
@@ -141,10 +163,19 @@ def command(
         titles=titles,
     )
     reading = ReadOptions(kind=kind, encoding=encoding, columns=_columns(columns))
-    bars = Bars(quiet=as_json)
+    bars = Bars(quiet=as_json or log_format is not None)
     with bars.context():
         report = ingest(
-            list(paths), corpus, store=store, reading=reading, options=options, strict=strict, progress=bars
+            list(paths),
+            corpus,
+            store=store,
+            reading=reading,
+            options=options,
+            strict=strict,
+            progress=bars,
+            rejected=rejected,
+            prune=prune,
+            dry_run=dry_run,
         )
     if as_json:
         emit_json({**report.model_dump(mode="json"), "nothing_changed": report.nothing_changed})
@@ -163,7 +194,17 @@ def _show(report: IngestReport) -> None:
         click.echo(f"set aside  … and {report.rejected - 20:,} more", err=True)
     if report.nothing_changed:
         out.print(f"Nothing changed: all {report.unchanged:,} documents stand in the corpus already.")
+    if report.rejected_file is not None:
+        out.print(f"Rows set aside are in {report.rejected_file}.", markup=False)
     seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in report.seconds.items())
+    if report.removed and not report.dry_run:
+        out.print(f"{report.removed:,} documents gone from the source were removed.")
+    if report.dry_run:
+        out.print(
+            f"Dry run, nothing was written: {report.added:,} documents would be added, {report.changed:,} changed, "
+            f"{report.removed:,} removed; {report.unchanged:,} are unchanged, {report.rejected:,} rows rejected."
+        )
+        return
     out.print(
         f"{report.corpus}: {report.documents:,} documents ({report.added:,} added, {report.changed:,} changed, "
         f"{report.unchanged:,} unchanged), {report.passages:,} passages, {report.terms:,} terms, "

@@ -16,7 +16,16 @@ COMMANDS = {
     "search": "cli.search",
     "recommend": "cli.recommend",
     "words": "cli.words",
+    "evaluate": "cli.evaluate",
+    "tune": "cli.tune",
+    "compare": "cli.compare",
+    "topics": "cli.topics",
+    "models": "cli.models",
     "corpora": "cli.corpora",
+    "doctor": "cli.doctor",
+    "refit": "cli.refit",
+    "export": "cli.export",
+    "import": "cli.import_",
 }
 """The module of each subcommand; imported only when it is used, so that ``--help`` is quick."""
 

@@ -35,4 +35,4 @@ def fail(message: str, code: int) -> NoReturn:
 
 def printable(text: str) -> str:
     """The text without control characters, which a terminal would obey."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+    return "".join(c if c.isprintable() or c in "\n\t\u3000\u00a0" else "�" for c in text)

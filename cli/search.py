@@ -23,7 +23,9 @@ from schemas.search import Hit, SearchResponse
     "--where", multiple=True, metavar="FIELD=VALUE", help="Filter: FIELD=V, =A|B, !=V, >=N, <N, ~words. Repeatable."
 )
 @click.option(
-    "--fusion", type=click.Choice(["convex", "rrf", "dbsf"]), help="How spaces are put together [default: convex]."
+    "--fusion",
+    type=click.Choice(["zscore", "convex", "rrf", "dbsf"]),
+    help="How spaces are put together [default: zscore].",
 )
 @click.option("--weights", callback=comma_list, metavar="SPACE=W,…", help="Weights of the spaces.")
 @click.option(

@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 
 from encoders.batching import token_batches, windows
 from encoders.model_files import Hub, folder_revision, loading, model_folder
-from encoders.torch_device import choose_device, choose_precision, require_torch
+from encoders.torch_device import choose_device, choose_precision, one_thread_each, require_torch
 from encoders.xlmr_packed import PackedXlmRoberta
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
@@ -51,7 +51,7 @@ class BgeM3Encoder:
     precision : {"auto", "float32", "bfloat16", "float16"}, default "auto"
         CUDA float16, CPU bfloat16 where the processor has the instructions, else float32.
     token_budget : int, optional
-        Tokens of one batch with its padding; 4096 on a CPU and 65536 elsewhere by default.
+        Tokens of one batch with its padding; 1024 on a CPU and 65536 elsewhere by default.
     name : str, default "bge-m3"
         What a corpus records.
 
@@ -81,7 +81,7 @@ class BgeM3Encoder:
         self._heads = [head for head in HEADS if head in heads]
         self._device = choose_device(device)
         self._precision = choose_precision(precision, self._device)
-        self._budget = token_budget or (4096 if self._device == "cpu" else 65536)
+        self._budget = token_budget or (1024 if self._device == "cpu" else 65536)
         folder = model_folder(model, hub)
         with loading(model):
             self._load(folder)
@@ -170,15 +170,20 @@ class BgeM3Encoder:
                 parts.append(part)
                 owner.append(index)
         found: list[dict[str, Any]] = [{} for _ in parts]
-        with self._torch.inference_mode():
-            for batch in token_batches([len(part) + 2 for part in parts], self._budget):
-                for position, views in zip(batch, self._forward([parts[i] for i in batch]), strict=True):
-                    found[position] = views
+        batches = token_batches([len(part) + 2 for part in parts], self._budget)
+        todo = [[parts[i] for i in batch] for batch in batches]
+        forward = one_thread_each(self._torch, self._forward) if self._packed and len(todo) > 1 else None
+        for batch, done in zip(batches, forward(todo) if forward else map(self._forward, todo), strict=True):
+            for position, views in zip(batch, done, strict=True):
+                found[position] = views
         return self._assembled(len(texts), parts, owner, found)
 
     def _forward(self, batch: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+        with self._torch.inference_mode():
+            return self._views([[self._tokenizer.cls_token_id, *ids, self._tokenizer.eos_token_id] for ids in batch])
+
+    def _views(self, rows: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
         torch = self._torch
-        rows = [[self._tokenizer.cls_token_id, *ids, self._tokenizer.eos_token_id] for ids in batch]
         state = self._packed.states(rows) if self._packed else self._padded_states(rows)
         bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).tolist()
         views: list[dict[str, Any]] = [{} for _ in rows]

@@ -23,22 +23,33 @@ class LexicalEncoder:
         self._manifest = manifest
         self._lookup = lookup
 
-    def encode_passages(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
-        """One row a text in each of the corpus's lexical spaces; also for whole documents."""
-        return self._encode(texts, query=False)
+    @property
+    def has_words(self) -> bool:
+        """Whether the corpus has the space that needs words."""
+        return "word2vec" in self._manifest.spaces
+
+    def encode_passages(
+        self, texts: Sequence[str], words: Sequence[Sequence[str]] | None = None
+    ) -> dict[str, VectorBatch]:
+        """One row a text in each of the corpus's lexical spaces; also for whole documents.
+
+        ``words`` are those of each text, where they are known already.
+        """
+        return self._encode(texts, words, query=False)
 
     def encode_queries(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
         """One row a question in each of the corpus's lexical spaces."""
-        return self._encode(texts, query=True)
+        return self._encode(texts, None, query=True)
 
-    def _encode(self, texts: Sequence[str], *, query: bool) -> dict[str, VectorBatch]:
+    def _encode(
+        self, texts: Sequence[str], words: Sequence[Sequence[str]] | None, *, query: bool
+    ) -> dict[str, VectorBatch]:
         manifest = self._manifest
-        analysed = [self.analyzer.analyze(text) for text in texts]
         vectors: dict[str, VectorBatch] = {}
         if "tfidf" in manifest.spaces:
-            features = [found for found, _ in analysed]
+            features = [self.analyzer.features(text) for text in texts]
             vectors["tfidf"] = encode_features(features, self._lookup, manifest.tfidf, manifest.fit, query=query)
-        if "word2vec" in manifest.spaces:
-            words = [found for _, found in analysed]
-            vectors["word2vec"] = encode_words(words, self._lookup, manifest.word2vec, manifest.fit)
+        if self.has_words:
+            found = [self.analyzer.words(text) for text in texts] if words is None else words
+            vectors["word2vec"] = encode_words(found, self._lookup, manifest.word2vec, manifest.fit)
         return vectors

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from schemas.errors import EncoderError
 
@@ -33,17 +33,29 @@ def model_folder(model: str, hub: Hub = "huggingface", *, download: bool = False
     if looks_like_path(model):
         raise EncoderError(f"There is no model folder {folder}; name the folder that holds its config.json.")
     try:
-        if hub == "modelscope":
-            fetch = import_module("modelscope").snapshot_download
-            return Path(fetch(model, local_files_only=not download, ignore_file_pattern=_UNWANTED))
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(model, local_files_only=not download, ignore_patterns=_UNWANTED))
+        found = _snapshot(model, hub, download)
     except ImportError as error:
         package = "modelscope" if hub == "modelscope" else "huggingface_hub"
         raise EncoderError(f"This hub needs the package {package}; install it with: pip install {package}") from error
     except Exception as error:  # each hub client has its own tree of errors, down to its HTTP library's
         raise EncoderError(not_here(model, hub, download=download)) from error
+    # A cache also holds models of which only the configuration was ever asked for.
+    if not has_weights(found):
+        raise EncoderError(not_here(model, hub, download=download))
+    return found
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds files of weights."""
+    return any(True for pattern in WEIGHT_PATTERNS for _ in folder.rglob(pattern))
+
+
+def _snapshot(model: str, hub: Hub, download: bool) -> Path:
+    if hub == "modelscope":
+        fetch = import_module("modelscope").snapshot_download
+        return Path(fetch(model, local_files_only=not download, ignore_file_pattern=_UNWANTED))
+    fetch = import_module("huggingface_hub").snapshot_download
+    return Path(fetch(model, local_files_only=not download, ignore_patterns=_UNWANTED))
 
 
 def not_here(model: str, hub: str, *, download: bool) -> str:
@@ -79,7 +91,7 @@ def weights_digest(folder: Path) -> str:
 
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and _counts(path))
-    if not any(path.match(pattern) for path in files for pattern in WEIGHT_PATTERNS):
+    if not has_weights(folder):
         raise EncoderError(f"The folder {folder} holds no weights (*.safetensors, *.bin, *.pt); name a model's folder.")
     return _digest(folder, tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
 
@@ -100,7 +112,7 @@ def _digest(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
 
 @contextmanager
 def loading(what: str) -> Iterator[None]:
-    """Turn whatever a model library raises while loading into one sentence.
+    """Turn whatever a model library raises while loading into one sentence, and keep it from the terminal.
 
     Raises
     ------
@@ -108,6 +120,10 @@ def loading(what: str) -> Iterator[None]:
         Something failed; the library's own first line is in the message.
 
     """
+    transformers_logging: Any = import_module("transformers.utils.logging")
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     except EncoderError:
@@ -115,3 +131,7 @@ def loading(what: str) -> Iterator[None]:
     except Exception as error:  # torch, transformers, safetensors and tokenizers share no root
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise EncoderError(f"The model {what} does not load ({reason}); check its files, or fetch it again.") from error
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +102,7 @@ def _pieces(blob: npt.NDArray[np.uint8], offsets: npt.NDArray[np.uint32]) -> lis
     begins = np.concatenate([[0], np.cumsum((blob & 0xC0) != 0x80)])
     text = blob.tobytes().decode("utf-8")
     bounds = begins[offsets].tolist()
-    return [text[a:b] for a, b in pairwise(bounds)]
+    return list(map(text.__getitem__, map(slice, bounds, bounds[1:])))
 
 
 def _normalizer(table: bytes, entries: int) -> dict[int, str]:

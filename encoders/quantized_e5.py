@@ -98,7 +98,8 @@ def forward_graph(file: E5File) -> bytes:
     last layer, ``(1, hidden)``.
     """
     graph = GraphWriter()
-    vectors = {name: graph.weight(values) for name, values in file.vectors.items() if name != "emb.pos"}
+    apart = (".pos", ".type", ".q.b", ".k.b", ".v.b")
+    vectors = {name: graph.weight(values) for name, values in file.vectors.items() if not name.endswith(apart)}
     hidden, wide = file.hidden, file.feed_forward
 
     def product(at: str, names: Sequence[str], inner: int) -> str:

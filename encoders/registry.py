@@ -131,11 +131,12 @@ def _essence(identity: EncoderIdentity) -> dict[str, Any]:
         "revision": identity.revision,
         "prompts": {key: text for key, text in identity.prompts.items() if text},
         "precision": "floating" if floating else identity.precision,
-        "options": {key: value for key, value in identity.options.items() if key not in _PLACES},
+        "options": {key: value for key, value in identity.options.items() if key not in _HARMLESS},
     }
 
 
-_PLACES = frozenset({"model", "hub", "base_url", "trust_remote_code"})
+_HARMLESS = frozenset({"model", "hub", "base_url", "trust_remote_code", "heads"})
+"""Options that say where an encoder is found or which spaces it fills, and change no vector."""
 
 
 def _maker(name: str) -> Callable[..., Encoder]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from schemas.errors import EncoderError
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 """What ``precision`` may be."""
@@ -49,6 +54,26 @@ def has_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
         if line.lower().startswith(("flags", "features")):
             return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(line.split())
     return False
+
+
+def one_thread_each(torch: Any, work: Callable[[T], R]) -> Callable[[Sequence[T]], Iterator[R]]:
+    """Run ``work`` on several inputs at a time, each on one thread of its own.
+
+    torch's own threads meet at the end of every small operation, and wait there for the slowest: on a
+    busy machine that is most of the time. Results come in the order of the inputs.
+    """
+
+    def run(inputs: Sequence[T]) -> Iterator[R]:
+        threads = torch.get_num_threads()
+        pool = ThreadPoolExecutor(min(threads, len(inputs)), initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            yield from pool.map(work, inputs)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            # New threads of the process would otherwise begin with the workers' number.
+            torch.set_num_threads(threads)
+
+    return run
 
 
 def require_torch() -> Any:

@@ -27,7 +27,7 @@ class UnigramTokenizer:
     def __init__(
         self, pieces: Sequence[str], scores: Sequence[float], unknown: int, normalizer: Mapping[int, str]
     ) -> None:
-        self._ids = {piece: index for index, piece in enumerate(pieces)}
+        self._ids = dict(zip(pieces, range(len(pieces)), strict=True))
         self._ids.pop(pieces[unknown], None)
         self._scores = scores
         self._unknown = unknown
@@ -35,9 +35,11 @@ class UnigramTokenizer:
         self._normalizer = normalizer
         # The longest piece that begins with each character bounds the search at that character.
         self._longest: dict[str, int] = {}
+        longest = self._longest
         for piece in self._ids:
-            if piece and len(piece) > self._longest.get(piece[0], 0):
-                self._longest[piece[0]] = len(piece)
+            first, length = piece[:1], len(piece)
+            if length > longest.get(first, 0):
+                longest[first] = length
 
     def encode(self, text: str) -> list[int]:
         """Ids of the most probable pieces; no special tokens."""

@@ -12,6 +12,9 @@ from encoders.counting import TermCounter
 from schemas.manifest import FitStats, TfidfSettings
 from schemas.spaces import Term
 
+_CACHED = 200_000
+"""Entries kept between look-ups: the frequent ones come with every batch of texts."""
+
 
 class VocabularyBuilder:
     """Counts terms and words; builders of several workers are merged in any order.
@@ -92,6 +95,7 @@ class Vocabulary:
         self._vector_rows: dict[str, int] = {}
         self._matrix: npt.NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
         self.stats = stats
+        self._cache: dict[str, Term] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -101,6 +105,7 @@ class Vocabulary:
 
         Words that are no features get an entry of their own, with the df and cf of the word.
         """
+        self._cache.clear()
         self._vector_rows = {word: row for row, word in enumerate(words)}
         self._matrix = matrix
         df, cf = [], []
@@ -115,7 +120,18 @@ class Vocabulary:
 
     def lookup(self, terms: Collection[str]) -> dict[str, Term]:
         """The known ones of ``terms``, by term: a ``TermLookup``."""
-        return {term: self._term(term, row) for term in terms if (row := self._rows.get(term)) is not None}
+        if len(self._cache) > _CACHED:
+            self._cache.clear()
+        found = {}
+        for term in terms:
+            entry = self._cache.get(term)
+            if entry is None:
+                row = self._rows.get(term)
+                if row is None:
+                    continue
+                entry = self._cache[term] = self._term(term, row)
+            found[term] = entry
+        return found
 
     def __iter__(self) -> Iterator[Term]:
         """Every entry: features by column, then the words that are none, both by term."""

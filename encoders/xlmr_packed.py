@@ -38,7 +38,7 @@ class PackedXlmRoberta:
     @staticmethod
     def fits(model: Any) -> bool:
         """Whether ``model`` is laid out as this pass expects."""
-        return model.config.model_type == "xlm-roberta" and model.config.hidden_act == "gelu"
+        return bool(model.config.model_type == "xlm-roberta" and model.config.hidden_act == "gelu")
 
     def states(self, rows: Sequence[Sequence[int]]) -> Any:
         """Last hidden states of all tokens, a tensor of shape ``(tokens of all rows, hidden)``."""
@@ -53,9 +53,9 @@ class PackedXlmRoberta:
             table.word_embeddings(ids) + table.token_type_embeddings.weight[0] + table.position_embeddings(positions)
         )
         state = table.LayerNorm(state)
+        context = torch.empty_like(state)
         for layer, (weight, bias) in zip(self._layers, self._joined, strict=True):
             mixed = function.linear(state, weight, bias).view(len(ids), 3, self._heads, -1)
-            context = torch.empty_like(state)
             for start, stop in pairwise(bounds):
                 query, key, value = mixed[start:stop].permute(1, 2, 0, 3).unsqueeze(1)
                 found = function.scaled_dot_product_attention(query, key, value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -53,46 +55,54 @@ class Fitter:
         self._words_path = folder / "words.txt"
         self._words = self._words_path.open("w", encoding="utf-8", errors="surrogatepass", newline="\n")
 
-    def add(self, planned: Planned) -> None:
-        """Count one document's terms: passage by passage, or as a whole where the settings say so."""
-        title = planned.document.title
-        whole = self._tfidf.unit == "documents"
-        texts = [planned.document.text] if whole else [passage.text for passage in planned.passages]
-        for text in texts:
-            features, words = self._analyzer.analyze(indexed_text(title, text, self._titles))
-            self._builder.add(
-                [features] if "tfidf" in self._spaces else [], [words] if "word2vec" in self._spaces else []
-            )
-            if "word2vec" in self._spaces:
-                self._words.write(spool_line(words))
-                self._texts += 1
+    def add(self, planned: Planned) -> Planned:
+        """Count one document's terms, by passage or as a whole; gives it back with the words of each passage."""
+        title = planned.document.title if self._titles else ""
+        if "tfidf" in self._spaces:
+            whole = self._tfidf.unit == "documents"
+            texts = [planned.document.text] if whole else [passage.text for passage in planned.passages]
+            self._builder.add(self._analyzer.features(indexed_text(title, text, self._titles)) for text in texts)
+        if "word2vec" not in self._spaces:
+            return planned
+        title_words = self._analyzer.words(title) if title else []
+        words = [self._analyzer.words(passage.text) for passage in planned.passages]
+        lines = [title_words + found for found in words]
+        self._builder.add([], lines)
+        self._words.writelines(map(spool_line, lines))
+        self._texts += len(lines)
+        return replace(planned, words=words)
 
     def close(self) -> None:
         """Let go of the file of words."""
         self._words.close()
 
-    def finish(self) -> Vocabulary:
-        """Choose the features, train the word vectors, and give the vocabulary of both."""
+    def finish(self, write: Callable[[Iterable[Term]], None]) -> Vocabulary:
+        """Choose the features, train the word vectors, and hand every entry to ``write``.
+
+        Features are written while the vectors are trained, which takes as long and leaves Python
+        free; the words follow, those that are features too once more with their vectors.
+        """
         self._words.close()
         vocabulary = self._builder.build(self._tfidf)
-        if "word2vec" in self._spaces:
-            words, matrix = train(self._words_path, self._word2vec)
-            vocabulary.set_words(words, matrix)
-            step = max(1, self._texts // COMPONENT_SAMPLE)
-            sample = list(islice(read_spool(self._words_path), 0, None, step))
-            vocabulary.stats = fit_components(sample, vocabulary.lookup, self._word2vec, vocabulary.stats)
+        if "word2vec" not in self._spaces:
+            write(vocabulary)
+            return vocabulary
+        with ThreadPoolExecutor(1) as pool:
+            training = pool.submit(train, self._words_path, self._word2vec)
+            write(vocabulary)
+            words, matrix = training.result()
+        vocabulary.set_words(words, matrix)
+        write(term for term in vocabulary if term.vector is not None)
+        step = max(1, self._texts // COMPONENT_SAMPLE)
+        sample = list(islice(read_spool(self._words_path), 0, None, step))
+        vocabulary.stats = fit_components(sample, vocabulary.lookup, self._word2vec, vocabulary.stats)
         return vocabulary
 
 
-def write_terms(store: Store, collection: str, corpus: str, vocabulary: Iterable[Term], space: Space | None) -> int:
-    """Upsert the vocabulary, with the vectors of ``space`` where a term has one; returns how many terms there are."""
-    store.create_collection(collection, [space] if space is not None else [])
-    store.create_payload_index(collection, "term", "keyword")
-    count = 0
-    for batch in batched(vocabulary, TERMS_BATCH):
-        count += len(batch)
+def write_terms(store: Store, collection: str, corpus: str, terms: Iterable[Term], space: Space | None) -> None:
+    """Upsert terms, with the vectors of ``space`` where they have one."""
+    for batch in batched(terms, TERMS_BATCH):
         store.upsert(collection, _term_points(corpus, batch, space))
-    return count
 
 
 def _term_points(corpus: str, terms: Sequence[Term], space: Space | None) -> PointBatch:

@@ -32,6 +32,7 @@ class Plan:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    removed: int = 0
     rejected: int = 0
     rejected_rows: list[Rejected] = field(default_factory=list)
 
@@ -55,7 +56,8 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
 class Planner:
     """Splits what is new or changed, and hands each such document on.
 
-    ``existing`` is the collection of the documents shelf, or None for a new corpus.
+    ``existing`` is the collection of the documents shelf, or None for a new corpus. ``rejected`` is
+    told of every row set aside. With ``only_compare`` nothing is split or handed on: a dry run.
     """
 
     def __init__(
@@ -67,7 +69,11 @@ class Planner:
         max_tokens: int,
         count_tokens: Callable[[Sequence[str]], list[int]],
         titles: bool,
+        rejected: Callable[[Rejected], None] | None = None,
+        only_compare: bool = False,
     ) -> None:
+        self._rejected = rejected
+        self._only_compare = only_compare
         self._store = store
         self._corpus = corpus
         self._existing = existing
@@ -77,7 +83,7 @@ class Planner:
         self.plan = Plan()
 
     def run(
-        self, items: Iterable[Document | Rejected], spool: Spool, fields: FieldTypes, each: Callable[[Planned], None]
+        self, items: Iterable[Document | Rejected], spool: Spool, fields: FieldTypes, each: Callable[[Planned], Planned]
     ) -> Iterator[int]:
         """Read everything; ``each`` sees every document to write. Yields the documents read so far."""
         for batch in batched(items, LEDGER_BATCH):
@@ -95,15 +101,15 @@ class Planner:
                 if digest == old_hash:
                     self.plan.unchanged += 1
                     continue
-                passages = split(document, max_tokens=self._max_tokens, count_tokens=self._count_tokens)
                 if old_hash:
                     self.plan.changed += 1
                 else:
                     self.plan.added += 1
+                if self._only_compare:
+                    continue
+                passages = split(document, max_tokens=self._max_tokens, count_tokens=self._count_tokens)
                 fields.add(document.payload)
-                planned = Planned(document, passages, digest, old_passages)
-                spool.append(planned)
-                each(planned)
+                spool.append(each(Planned(document, passages, digest, old_passages)))
             yield self.plan.documents
 
     def _recorded(self, documents: Sequence[Document]) -> dict[str, tuple[str, int]]:
@@ -119,5 +125,7 @@ class Planner:
 
     def _reject(self, row: Rejected) -> None:
         self.plan.rejected += 1
+        if self._rejected is not None:
+            self._rejected(row)
         if len(self.plan.rejected_rows) < KEPT_REJECTIONS:
             self.plan.rejected_rows.append(row)

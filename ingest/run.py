@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +18,12 @@ from ingest.corpus import create_shelves, new_manifest, require_agreement
 from ingest.fit import Fitter, write_terms
 from ingest.payloads import META, FieldTypes
 from ingest.plan import Plan, Planner
+from ingest.prune import gone_documents, remove_documents
 from ingest.readers import ReadOptions, Source, open_sources, read
+from ingest.rejects import RejectedFile
 from ingest.splitting import estimate_tokens
 from ingest.spool import Planned, Spool
+from ingest.staleness import CountingLookup, add_staleness
 from ingest.write import Target, write_documents
 from schemas.documents import Document, Rejected
 from schemas.errors import InputError, RowError
@@ -30,6 +34,8 @@ from schemas.spaces import Shelf
 from stores.base import Store, collection_name
 from stores.lookup import StoreTermLookup
 from stores.opening import open_store
+
+log = logging.getLogger("xunyi.ingest")
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a stage's name, how much of it is done, and how much there is, where that is known."""
@@ -44,12 +50,19 @@ def ingest(
     options: CorpusOptions | None = None,
     strict: bool = False,
     progress: Progress | None = None,
+    rejected: str | Path | None = None,
+    prune: bool = False,
+    dry_run: bool = False,
 ) -> IngestReport:
     """Read files into the corpus ``corpus``, making it where there is none.
 
     ``store`` is a folder, a URL or an open store (default: ``XUNYI_STORE``, else a folder of the
     user's own). All input is read and checked before anything is written. Documents that stand
     unchanged are passed over, so that a second run, or one after a crash, does only what is left.
+
+    ``rejected`` is a JSONL file for every row set aside: source, line, reason and the row. ``prune``
+    removes the corpus's documents whose ids the run did not meet, after all files were read to their
+    end. ``dry_run`` compares and reports, and writes nothing to the store.
 
     Raises ``UsageError`` for a bad name, ``InputError`` for files that cannot be read (or hold
     nothing), ``RowError`` for the first bad row if ``strict``, ``EncoderMismatch`` where the
@@ -62,6 +75,10 @@ def ingest(
         opened = stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xunyi-")))
         run = _Run(opened, corpus, options or CorpusOptions(), folder, progress or (lambda *_: None), stack)
+        if rejected is not None:
+            run.rejected = RejectedFile(Path(rejected), [Path(source.path) for source in sources])
+            stack.callback(run.rejected.close)
+        run.prune, run.dry_run = prune, dry_run
         return run.run(sources, reading, strict)
 
 
@@ -77,6 +94,11 @@ class _Run:
         self._progress = progress
         self._stack = stack
         self._seconds: dict[str, float] = {}
+        self.rejected: RejectedFile | None = None
+        self.prune = False
+        self.dry_run = False
+        self._gone: list[str] = []
+        self._lookup: CountingLookup | None = None
         found = store.read_manifest(corpus)
         self._resumed = found is not None and not found.complete
         if found is None:
@@ -93,7 +115,7 @@ class _Run:
         lexical_spaces = [name for name in LEXICAL_SPACES if name in self._manifest.spaces]
         analyzer = make_analyzer(self._manifest.analyzer)
         fitter = None
-        if lexical_spaces and not self._known:
+        if lexical_spaces and not self._known and not self.dry_run:
             fitter = Fitter(
                 analyzer,
                 self._manifest.tfidf,
@@ -114,7 +136,7 @@ class _Run:
                 + (f" ({plan.rejected} rejected; the first: {plan.rejected_rows[0].reason})" if plan.rejected else "")
                 + ", so nothing was written; look at the file, or name its kind with --as."
             )
-        if plan.added or plan.changed or self._resumed:
+        if not self.dry_run and (plan.added or plan.changed or plan.removed or self._resumed):
             lexical = self._lexical(fitter, analyzer)
             self._write(spool, lexical, fields)
         self._seconds["total"] = time.perf_counter() - started
@@ -138,45 +160,68 @@ class _Run:
             max_tokens=self._manifest.splitter.max_tokens,
             count_tokens=encoder.count_tokens if encoder is not None else estimate_tokens,
             titles=self._manifest.titles,
+            rejected=self.rejected.add if self.rejected is not None else None,
+            only_compare=self.dry_run,
         )
+        seen: set[bytes] = set()
         analysing = 0.0
 
-        def each(planned: Planned) -> None:
+        def each(planned: Planned) -> Planned:
             nonlocal analysing
-            if fitter is not None:
-                begin = time.perf_counter()
-                fitter.add(planned)
-                analysing += time.perf_counter() - begin
+            if fitter is None:
+                return planned
+            begin = time.perf_counter()
+            counted = fitter.add(planned)
+            analysing += time.perf_counter() - begin
+            return counted
 
-        for done in planner.run(_items(sources, reading, strict), spool, fields, each):
+        for done in planner.run(_items(sources, reading, strict, seen), spool, fields, each):
             self._progress("read", done, None)
+        if self.rejected is not None:
+            self.rejected.commit()
+        plan = planner.plan
+        if self.prune and self._known and plan.documents:
+            self._gone = gone_documents(self._store, self._collection(Shelf.DOCUMENTS), seen)
+            plan.removed = len(self._gone)
         self._seconds["read"] = time.perf_counter() - started - analysing
         self._seconds["fit"] = analysing
-        return planner.plan
+        log.info(
+            "read",
+            extra={
+                "corpus": self._corpus,
+                "documents": plan.documents,
+                "added": plan.added,
+                "changed": plan.changed,
+                "unchanged": plan.unchanged,
+                "rejected": plan.rejected,
+                "seconds": round(self._seconds["read"], 3),
+            },
+        )
+        return plan
 
     def _lexical(self, fitter: Fitter | None, analyzer: object) -> LexicalEncoder | None:
         """The lexical encoder over the new fit, which is written first, or over the corpus's own."""
         if fitter is None:
             if not any(name in self._manifest.spaces for name in LEXICAL_SPACES):
                 return None
-            lookup = StoreTermLookup(self._store, self._corpus, self._collection(Shelf.TERMS))
-            return LexicalEncoder(self._manifest, lookup)
+            self._lookup = CountingLookup(StoreTermLookup(self._store, self._corpus, self._collection(Shelf.TERMS)))
+            return LexicalEncoder(self._manifest, self._lookup)
         started = time.perf_counter()
         self._progress("fit", 0, None)
-        vocabulary = fitter.finish()
         # Without a manifest whatever stands under these names is the rest of a run that was cut off.
         for shelf in Shelf:
             self._store.drop_collection(self._collection(shelf))
         space = self._manifest.spaces.get("word2vec")
-        terms = write_terms(
-            self._store,
-            self._collection(Shelf.TERMS),
-            self._corpus,
-            vocabulary,
-            space,
-        )
+        collection = self._collection(Shelf.TERMS)
+        self._store.create_collection(collection, [space] if space is not None else [])
+        vocabulary = fitter.finish(lambda terms: write_terms(self._store, collection, self._corpus, terms, space))
         self._seconds["fit"] += time.perf_counter() - started
-        self._manifest = self._manifest.model_copy(update={"fit": vocabulary.stats, "counts": Counts(terms=terms)})
+        log.info(
+            "fit", extra={"corpus": self._corpus, "terms": len(vocabulary), "seconds": round(self._seconds["fit"], 3)}
+        )
+        self._manifest = self._manifest.model_copy(
+            update={"fit": vocabulary.stats, "counts": Counts(terms=len(vocabulary))}
+        )
         return LexicalEncoder(self._manifest, vocabulary.lookup)
 
     def _write(self, spool: Spool, lexical: LexicalEncoder | None, fields: FieldTypes) -> None:
@@ -203,12 +248,20 @@ class _Run:
         for done, timings in write_documents(spool, target):
             self._progress("encode", done, spool.passages)
             self._seconds["encode"], self._seconds["write"] = timings.encode, timings.write
+        self._log_stage("encode", spool.passages)
+        self._log_stage("write", spool.passages)
+        if self._gone:
+            self._remove()
         started = time.perf_counter()
         self._progress("optimize", 0, None)
-        for shelf in Shelf:
-            if self._store.collection_exists(self._collection(shelf)):
-                self._store.optimize(self._collection(shelf))
+        # The vocabulary is fetched by id, and its words are few enough to be compared one by one.
+        for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
+            self._store.optimize(self._collection(shelf))
         self._seconds["optimize"] = time.perf_counter() - started
+        self._log_stage("optimize", spool.passages)
+        if self._lookup is not None:
+            fit = add_staleness(self._manifest.fit, self._lookup, spool.documents)
+            self._manifest = self._manifest.model_copy(update={"fit": fit})
         counts = Counts(
             documents=self._store.count(self._collection(Shelf.DOCUMENTS)),
             passages=self._store.count(self._collection(Shelf.PASSAGES)),
@@ -216,6 +269,18 @@ class _Run:
         )
         self._manifest = self._manifest.model_copy(update={"complete": True, "counts": counts, "updated": _now()})
         self._store.write_manifest(self._manifest)
+
+    def _remove(self) -> None:
+        started = time.perf_counter()
+        shelves = self._collection(Shelf.PASSAGES), self._collection(Shelf.DOCUMENTS)
+        for done in remove_documents(self._store, self._corpus, *shelves, self._gone):
+            self._progress("prune", done, len(self._gone))
+        self._seconds["prune"] = time.perf_counter() - started
+        log.info("prune", extra={"corpus": self._corpus, "removed": len(self._gone)})
+
+    def _log_stage(self, stage: str, passages: int) -> None:
+        seconds = round(self._seconds.get(stage, 0.0), 3)
+        log.info(stage, extra={"corpus": self._corpus, "passages": passages, "seconds": seconds})
 
     def _collection(self, shelf: Shelf) -> str:
         return collection_name(self._corpus, self._manifest.generation, shelf)
@@ -236,6 +301,9 @@ class _Run:
             passages=counts.passages,
             terms=counts.terms,
             rejected=plan.rejected,
+            removed=plan.removed,
+            dry_run=self.dry_run,
+            rejected_file=str(self.rejected.path) if self.rejected is not None else None,
             rejected_rows=[
                 RejectedReport(source=row.source, line=row.line, reason=row.reason) for row in plan.rejected_rows
             ],
@@ -257,9 +325,10 @@ def _encoder_of(manifest: CorpusManifest) -> Encoder | None:
     return encoder_from_identity(identities[0]) if identities else None
 
 
-def _items(sources: Sequence[Source], reading: ReadOptions, strict: bool) -> Iterator[Document | Rejected]:
-    """All documents of all sources; an id met twice anywhere in the run is set aside."""
-    seen: set[bytes] = set()
+def _items(
+    sources: Sequence[Source], reading: ReadOptions, strict: bool, seen: set[bytes]
+) -> Iterator[Document | Rejected]:
+    """All documents of all sources; an id met twice anywhere in the run is set aside. Fills ``seen``."""
     for source in sources:
         for item in read(source, reading, seen):
             if strict and isinstance(item, Rejected):

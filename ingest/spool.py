@@ -23,6 +23,8 @@ class Planned:
     passages: list[Passage]
     hash: str
     old_passages: int = 0
+    words: list[list[str]] | None = None
+    """The words of each passage's own text, where the fit has found them already: segmenting is the dear part."""
 
 
 class Spool:
@@ -41,7 +43,8 @@ class Spool:
         row["stretches"] = [[s.text_start, s.source_start, s.length] for s in document.stretches]
         row["payload"] = dict(document.payload)
         passages = [[p.position, p.start, p.end, p.text] for p in planned.passages]
-        json.dump([row, passages, planned.hash, planned.old_passages], self._file, ensure_ascii=False)
+        words = None if planned.words is None else [" ".join(found) for found in planned.words]
+        json.dump([row, passages, planned.hash, planned.old_passages, words], self._file, ensure_ascii=False)
         self._file.write("\n")
         self.documents += 1
         self.passages += len(passages)
@@ -54,7 +57,8 @@ class Spool:
         self.close()
         with self.path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as lines:
             for line in lines:
-                row, passages, digest, old = json.loads(line)
+                row, passages, digest, old, words = json.loads(line)
                 row["stretches"] = tuple(Stretch(*s) for s in row["stretches"])
                 document = Document(**row)
-                yield Planned(document, [Passage(document.id, *p) for p in passages], digest, old)
+                found = None if words is None else [line_.split() for line_ in words]
+                yield Planned(document, [Passage(document.id, *p) for p in passages], digest, old, found)

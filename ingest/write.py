@@ -105,13 +105,14 @@ def write_documents(documents: Iterable[Planned], target: Target) -> Iterator[tu
     writer = threading.Thread(target=_writer, args=(work, target, timings), name="xunyi-writer", daemon=True)
     writer.start()
     means: dict[str, tuple[np.ndarray[Any, Any], int]] = {}
+    gathered: dict[str, list[str]] = {}
     done = 0
     try:
         for batch in slices(documents):
             if timings.errors:
                 break
             start = time.perf_counter()
-            written = _encode(batch, target, means)
+            written = _encode(batch, target, means, gathered)
             timings.encode += time.perf_counter() - start
             work.put(written)
             done += len(written.passages)
@@ -142,15 +143,21 @@ def _writer(work: queue.Queue[_Written | None], target: Target, timings: Timings
         timings.write += time.perf_counter() - start
 
 
-def _encode(batch: Sequence[Slice], target: Target, means: dict[str, tuple[np.ndarray[Any, Any], int]]) -> _Written:
+def _encode(
+    batch: Sequence[Slice],
+    target: Target,
+    means: dict[str, tuple[np.ndarray[Any, Any], int]],
+    gathered: dict[str, list[str]],
+) -> _Written:
     pairs = [(part.planned.document, passage) for part in batch for passage in part.passages]
     texts = [indexed_text(document.title, passage.text, target.titles) for document, passage in pairs]
     ids = [passage_point_id(target.corpus, document.id, passage.position) for document, passage in pairs]
     vectors: dict[str, VectorBatch] = {}
     if target.encoder is not None and texts:
         vectors.update(_reusing(target, batch, texts, ids))
+    words = passage_words(batch, target.lexical, target.titles)
     if target.lexical is not None:
-        vectors.update(target.lexical.encode_passages(texts))
+        vectors.update(target.lexical.encode_passages(texts, [found for part in words for found in part]))
     passages = PointBatch(ids, [passage_payload(document, passage) for document, passage in pairs], vectors)
 
     finished = [part.planned for part in batch if part.last]
@@ -158,6 +165,7 @@ def _encode(batch: Sequence[Slice], target: Target, means: dict[str, tuple[np.nd
     doc_dense = _document_means(batch, dense, means) if isinstance(dense, np.ndarray) else None
     shrunk = [p for p in finished if target.resumed or p.old_passages > len(p.passages)]
     stale = models.Filter(should=[_stale_filter(planned) for planned in shrunk]) if shrunk else None
+    whole_words = document_words(batch, words, target.lexical, target.titles, gathered)
     if not finished:
         return _Written(passages, stale, None)
     doc_vectors: dict[str, VectorBatch] = {}
@@ -165,7 +173,7 @@ def _encode(batch: Sequence[Slice], target: Target, means: dict[str, tuple[np.nd
         doc_vectors["dense"] = doc_dense
     if target.lexical is not None:
         whole = [indexed_text(p.document.title, p.document.text, target.titles) for p in finished]
-        doc_vectors.update(target.lexical.encode_passages(whole))
+        doc_vectors.update(target.lexical.encode_passages(whole, whole_words))
     documents = PointBatch(
         [document_point_id(target.corpus, planned.document.id) for planned in finished],
         [document_payload(planned.document, len(planned.passages), planned.hash) for planned in finished],
@@ -203,6 +211,48 @@ def _reusing(target: Target, batch: Sequence[Slice], texts: list[str], ids: list
             matrix[fresh] = new[name]
         result[name] = matrix
     return result
+
+
+def passage_words(batch: Sequence[Slice], lexical: LexicalEncoder | None, titles: bool) -> list[list[list[str]]]:
+    """For each slice the words of each of its passages, the title's first; found now where the fit did not."""
+    if lexical is None or not lexical.has_words:
+        return [[[] for _ in part.passages] for part in batch]
+    analyzer = lexical.analyzer
+    found = []
+    for part in batch:
+        title = analyzer.words(part.planned.document.title) if titles else []
+        known = part.planned.words
+        found.append(
+            [
+                title + (analyzer.words(passage.text) if known is None else known[passage.position])
+                for passage in part.passages
+            ]
+        )
+    return found
+
+
+def document_words(
+    batch: Sequence[Slice],
+    words: Sequence[list[list[str]]],
+    lexical: LexicalEncoder | None,
+    titles: bool,
+    gathered: dict[str, list[str]],
+) -> list[list[str]]:
+    """The words of each finished document: its title's once, then its passages'; a document may span batches."""
+    if lexical is None or not lexical.has_words:
+        return [[] for part in batch if part.last]
+    finished = []
+    for part, found in zip(batch, words, strict=True):
+        document = part.planned.document
+        title = lexical.analyzer.words(document.title) if titles else []
+        whole = gathered.pop(document.id, None) or list(title)
+        for one in found:
+            whole.extend(one[len(title) :])
+        if part.last:
+            finished.append(whole)
+        else:
+            gathered[document.id] = whole
+    return finished
 
 
 def _document_means(

@@ -59,7 +59,11 @@ class RejectedReport(BaseModel):
 
 
 class IngestReport(BaseModel):
-    """What an ingest did. ``seconds`` are by stage; they overlap, so they need not add up to ``total``."""
+    """What an ingest did, or with ``dry_run`` would do.
+
+    ``seconds`` are by stage; they overlap, so they need not add up to ``total``. ``removed`` counts
+    documents that were gone from the source; ``rejected_file`` holds every rejected row, where one was asked for.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -75,9 +79,11 @@ class IngestReport(BaseModel):
     rejected: int
     rejected_rows: list[RejectedReport] = Field(default_factory=list)
     rejected_file: str | None = None
+    removed: int = 0
+    dry_run: bool = False
     seconds: dict[str, float]
 
     @property
     def nothing_changed(self) -> bool:
-        """Whether every document stood in the corpus already."""
-        return self.added == 0 and self.changed == 0
+        """Whether every document stood in the corpus already, and none was removed."""
+        return self.added == 0 and self.changed == 0 and self.removed == 0

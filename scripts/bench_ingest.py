@@ -23,14 +23,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def make(path: Path, text: str, megabytes: float) -> None:
-    """Records of about 300 characters: sentences in random order, with rare words made up as texts have them."""
+    """Records of about 300 characters: sentences in random order, with a rare name each."""
     rng = random.Random(3)
     sentences = [s + "。" for s in text.replace("\n", "").split("。") if len(s) > 4]
-    letters = sorted(set("".join(sentences)))
+    letters = sorted({c for c in "".join(sentences) if "一" <= c <= "鿿"})
+    names = ["".join(rng.choices(letters, k=2)) for _ in range(20_000)]
     written = number = 0
     with path.open("w", encoding="utf-8") as file:
         while written < megabytes * 1e6:
-            body = "".join(rng.choice(sentences) + "".join(rng.choices(letters, k=3)) for _ in range(8))
+            body = rng.choice(names) + "说：" + "".join(rng.choices(sentences, k=8))
             line = json.dumps({"_id": str(number), "title": f"第{number}条", "text": body}, ensure_ascii=False) + "\n"
             file.write(line)
             written += len(line.encode())

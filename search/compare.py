@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -80,3 +81,37 @@ def compare_texts(
 def pre_split(text: str) -> list[str]:
     """Split a text whose words are set apart already, by ``/`` or white space: 我/不爱/吃."""
     return text.replace("/", " ").split()
+
+
+def compare_in(
+    first: str, second: str, *, corpus: str | None = None, store: str | None = None, split: bool = False
+) -> TextComparison:
+    """Compare two texts by counts and by the bundled model, or by all spaces of ``corpus``.
+
+    ``split`` says that the texts are words already, parted by ``/`` or white space.
+    """
+    from encoders.analysis import make_analyzer
+    from search.corpus import Corpus
+
+    for text in (first, second):
+        if not text.strip():
+            raise UsageError("A text to compare is empty; write some words.")
+    if corpus is None:
+        from encoders.registry import get_encoder
+
+        encoder = get_encoder()
+        words = pre_split if split else make_analyzer().words
+        return compare_texts(
+            first, second, words=words, encoders={"dense": lambda texts: encoder.encode_passages(texts)["dense"]}
+        )
+    with Corpus(corpus, store) as opened:
+        spaces = [name for name, space in opened.manifest.spaces.items() if space.kind != "multi"]
+        rows = opened.encode([first, second], spaces)
+        encoders: dict[str, Encode] = {name: partial(_known, rows[name]) for name in spaces}
+        words = pre_split if split else opened.lexical.analyzer.words
+        return compare_texts(first, second, words=words, encoders=encoders)
+
+
+def _known(rows: Any, _: list[str]) -> Any:
+    """What encodes both texts, where they are encoded already."""
+    return rows

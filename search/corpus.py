@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from qdrant_client import models
 
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
@@ -19,13 +18,16 @@ from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
 from schemas.search import Hit, SearchResponse, SpaceScore, Took
-from schemas.spaces import Shelf, SpaceKind, VectorBatch
+from schemas.spaces import Shelf, VectorBatch
 from search.filters import parse_where
-from search.fusion import WINDOW, Fused, FusionMethod, fuse
+from search.fusion import WINDOW, Fused, FusionMethod
+from search.ranking import DEFAULT_WEIGHTS, Ask, rank
 from search.snippets import snippet
 from stores.base import Store, collection_name
 from stores.lookup import StoreTermLookup
 from stores.opening import open_store
+
+DEFAULT_FUSION: FusionMethod = "zscore"
 
 MAX_REACH = 10_000
 """The deepest hit that can be asked for: ``offset + limit``."""
@@ -89,6 +91,12 @@ class Corpus:
         """The vocabulary."""
         return StoreTermLookup(self.store, self.name, self.collection(Shelf.TERMS))
 
+    @property
+    def fusion(self) -> FusionMethod:
+        """How spaces are put together: as tuned for this corpus, else the default."""
+        method: FusionMethod = self.manifest.search.get("fusion", DEFAULT_FUSION)
+        return method
+
     def collection(self, shelf: Shelf) -> str:
         """The shelf's physical collection."""
         return collection_name(self.name, self.manifest.generation, shelf)
@@ -122,7 +130,7 @@ class Corpus:
         """Answer several queries in one round to the store, hits best first.
 
         ``spaces`` default to all of the corpus; ``where`` are conditions such as ``city=Seattle``;
-        ``fusion`` is ``convex`` (default), ``rrf`` or ``dbsf``, with ``weights`` by space. With
+        ``fusion`` is ``zscore`` (default), ``convex``, ``rrf`` or ``dbsf``, with ``weights`` by space. With
         ``by_document`` a hit is a document, shown by its best passage, and holds its other passages
         that were found. The same call gives the same hits in the same order, and pages neither
         repeat nor miss one.
@@ -183,16 +191,16 @@ class Corpus:
         started = time.perf_counter()
         check_page(limit, offset)
         names = self._check_spaces(list(vectors))
-        method: FusionMethod = fusion or self.manifest.search.get("fusion", "convex")
+        method = fusion or self.fusion
         used = self.weights(names, weights)
         query_filter = parse_where(where, self.manifest.payload_fields)
-        queries = max((_rows(batch) for batch in vectors.values()), default=0)
-        ask = partial(self._rank, vectors, queries, names, method, used, query_filter)
+        ask = Ask(names, used, method, query_filter, payload=("document_id",) if by_document else ())
         reach = offset + limit
         if by_document:
-            pages = [groups[offset:reach] for groups in self._group(ask, reach)]
+            pages = [groups[offset:reach] for groups in self._grouped(vectors, ask, reach)]
         else:
-            pages = [[[hit] for hit in ranking[offset:reach]] for ranking in ask(reach)[0]]
+            ranked = rank(self.store, self.manifest, vectors, ask, reach)
+            pages = [[[hit] for hit in ranking[offset:reach]] for ranking in ranked.rankings]
         payloads = self._fetch({hit.id for page in pages for group in page for hit in group})
         alone = len(names) == 1
         hits = [
@@ -240,66 +248,20 @@ class Corpus:
             name: float((weights or {}).get(name, tuned.get(name, DEFAULT_WEIGHTS.get(name, 1.0)))) for name in names
         }
 
-    def _rank(
-        self,
-        vectors: Mapping[str, VectorBatch],
-        queries: int,
-        names: Sequence[str],
-        method: FusionMethod,
-        weights: Mapping[str, float],
-        query_filter: models.Filter | None,
-        reach: int,
-        payload: Sequence[str] = (),
-    ) -> tuple[list[list[Fused]], dict[str, Mapping[str, Any]]]:
-        """Fused rankings of ``reach`` hits a query, where there are so many, in one round to the store.
-
-        Beside them the ``payload`` keys of every hit, by id.
-        """
-        depth = max(WINDOW, reach)
-        asked: list[tuple[int, str]] = []
-        requests: list[models.QueryRequest] = []
-        for name in names:
-            for row in range(queries):
-                vector = query_vector(vectors[name], row)
-                if vector is not None:
-                    asked.append((row, name))
-                    requests.append(
-                        models.QueryRequest(
-                            query=vector,
-                            using=name,
-                            filter=query_filter,
-                            limit=depth,
-                            with_payload=list(payload) or False,
-                            with_vector=False,
-                        )
-                    )
-        answers = self.store.query(self.collection(Shelf.PASSAGES), requests) if requests else []
-        lists: list[dict[str, list[tuple[str, float]]]] = [{} for _ in range(queries)]
-        payloads: dict[str, Mapping[str, Any]] = {}
-        for (row, name), points in zip(asked, answers, strict=True):
-            lists[row][name] = [(str(point.id), float(point.score)) for point in points]
-            if payload:
-                payloads.update((str(point.id), point.payload or {}) for point in points)
-        minima = {name: 0.0 for name in names if self.manifest.spaces[name].kind is SpaceKind.SPARSE}
-        rankings = [
-            fuse(found, method=method, weights=_of(weights, found), minima=minima, limit=reach) if found else []
-            for found in lists
-        ]
-        return rankings, payloads
-
-    def _group(self, ask: Any, reach: int) -> list[list[list[Fused]]]:
+    def _grouped(self, vectors: Mapping[str, VectorBatch], ask: Ask, reach: int) -> list[list[list[Fused]]]:
         """For each query ``reach`` documents, where there are so many: each its passages found, best first."""
         depth = max(WINDOW, reach * 4)
         while True:
-            rankings, payloads = ask(depth, payload=("document_id",))
+            ranked = rank(self.store, self.manifest, vectors, ask, depth)
             grouped: list[list[list[Fused]]] = []
-            for ranking in rankings:
+            for ranking in ranked.rankings:
                 groups: dict[str, list[Fused]] = {}
                 for hit in ranking:
-                    groups.setdefault(str(payloads[hit.id]["document_id"]), []).append(hit)
+                    groups.setdefault(str(ranked.payloads[hit.id]["document_id"]), []).append(hit)
                 grouped.append(list(groups.values()))
             short = any(
-                len(groups) < reach and len(ranking) >= depth for groups, ranking in zip(grouped, rankings, strict=True)
+                len(groups) < reach and len(ranking) >= depth
+                for groups, ranking in zip(grouped, ranked.rankings, strict=True)
             )
             if not short:
                 return [[group[:PASSAGES_SHOWN] for group in groups[:reach]] for groups in grouped]
@@ -349,28 +311,6 @@ class Corpus:
         )
 
 
-DEFAULT_WEIGHTS: Mapping[str, float] = {"dense": 1.0, "sparse": 1.0, "colbert": 1.0, "tfidf": 1.0, "word2vec": 0.1}
-
-
-def _of(weights: Mapping[str, float], found: Mapping[str, Any]) -> Mapping[str, float] | None:
-    """The weights of the spaces that answered; None (all alike) where those weigh nothing together."""
-    chosen = {name: weights.get(name, 1.0) for name in found}
-    return chosen if sum(chosen.values()) > 0 else None
-
-
-def query_vector(batch: VectorBatch, row: int) -> Any | None:
-    """One row as the query that Qdrant takes; None where it is empty, since nothing can be near it."""
-    if isinstance(batch, np.ndarray):
-        vector = batch[row]
-        return vector.tolist() if vector.any() else None
-    if isinstance(batch, list):
-        return batch[row].tolist() if len(batch[row]) else None
-    start, end = batch.indptr[row], batch.indptr[row + 1]
-    if start == end:
-        return None
-    return models.SparseVector(indices=batch.indices[start:end].tolist(), values=batch.data[start:end].tolist())
-
-
 def _check_query(query: str) -> str:
     text = query.strip()
     if not text:
@@ -378,10 +318,6 @@ def _check_query(query: str) -> str:
     if len(text) > MAX_QUERY:
         raise UsageError(f"The query has {len(text):,} characters; at most {MAX_QUERY:,} can be asked.")
     return text
-
-
-def _rows(batch: VectorBatch) -> int:
-    return len(batch) if isinstance(batch, list) else int(batch.shape[0])
 
 
 def check_page(limit: int, offset: int) -> None:

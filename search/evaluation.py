@@ -35,11 +35,15 @@ MEASURES = ("nDCG@10", "RR@10", "AP", "R@100")
 def read_queries(path: Path) -> dict[str, str]:
     """Query texts by id from BEIR's ``queries.jsonl`` (``_id`` or ``id``, ``text``), or lines ``id<TAB>text``.
 
-    Raises :class:`InputError` with the line for what is neither, for a repeated id, and for an empty file.
+    A query whose text is empty is passed over. Raises :class:`InputError` with the line for what is
+    neither, for a repeated id, and for a file without queries.
     """
     queries: dict[str, str] = {}
     for number, line in _lines(path):
         identifier, text = _query(path, number, line)
+        if not text:
+            # Published sets hold such rows; nothing can be asked with them, and their judgments are left out with them.
+            continue
         if identifier in queries:
             raise InputError(f"{path}, line {number}: the query id {identifier!r} stands twice; give each its own.")
         queries[identifier] = text
@@ -61,9 +65,9 @@ def _query(path: Path, number: int, line: str) -> tuple[str, str]:
     identifier, text = row.get("_id", row.get("id")), row.get("text")
     if isinstance(identifier, bool) or not isinstance(identifier, str | int) or identifier == "":
         raise InputError(f"{path}, line {number}: the query has no _id; give it one.")
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str):
         raise InputError(f"{path}, line {number}: the query {identifier!r} has no text; give it one.")
-    return str(identifier), text
+    return str(identifier), text.strip()
 
 
 def read_qrels(path: Path) -> Qrels:

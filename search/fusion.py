@@ -41,7 +41,10 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """One id of the fused list. ``score`` is in 0..1 for ``zscore`` and ``convex``; ``spaces`` holds the spaces that list it."""
+    """One id of the fused list; ``spaces`` holds the spaces that list it.
+
+    ``score`` is in 0..1 for ``zscore`` and ``convex``.
+    """
 
     id: str
     score: float
@@ -69,14 +72,16 @@ def fuse(
     What an id gets from a list that lacks it, and from lists that say little:
 
     * ``zscore``: (score - floor) / sd, sd over the window, the sum divided by what the first of every
-      list would get together. The floor is as in ``convex``. So a space whose best stand out for this
+      list would get together. The floor is the list's last entry, or the
+      minimum where one is given. So a space whose best stand out for this
       query (as sigma predicts: Shtok et al. 2012, NQC) weighs more in it than one whose scores are
-      flat, without a constant; on the corpora measured it was never worse than ``convex`` by more
-      than noise, and a weak space harmed it less. Non-matches of a sparse space count in its sd.
+      flat, without a constant, and a weak space harms it less than ``convex``.
+      Non-matches of a sparse space count in its sd.
     * ``convex`` (Bruch et al., arXiv:2210.11934): 0, the same as the last entry of the window. A
-      sparse space's ``minima`` is 0: what does not match scores exactly that, so the last match of a
-      short list is still worth more than no match. A cosine of dense vectors has no such bound worth
-      naming (a model may use 0.7 to 0.9 of -1 to 1 only). A list of equal scores at its floor gives
+      sparse space's ``minima`` is 0, and holds where its list is shorter than the window: what does
+      not match scores exactly that, so the last match is still worth more than no match. (In a full
+      window the last entry as floor measured better.) A cosine of dense vectors has no such bound
+      worth naming (a model may use 0.7 to 0.9 of -1 to 1 only). Equal scores at their floor give
       every entry 1.
     * ``rrf`` (Cormack et al. 2009): weight / (k + rank), and 0 where absent.
     * ``dbsf`` (Qdrant): (score - mean + 3 sd) / 6 sd, sd with n - 1; 0.5 for a list of one or of
@@ -172,7 +177,7 @@ def _contributions(
         return _standard(inside, scores, weight, window, minimum)
     if method == "dbsf":
         return _distribution(inside, scores, weight)
-    floor = scores[-1] if minimum is None else min(minimum, scores[-1])
+    floor = scores[-1] if minimum is None or len(scores) >= window else min(minimum, scores[-1])
     spread = scores[0] - floor
     if spread <= 0:
         return dict.fromkeys(inside, weight)

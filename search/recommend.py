@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from schemas.errors import UsageError
 from schemas.search import Hit, SearchResponse, Snippet, SpaceScore, Took
 from schemas.spaces import Shelf, SpaceKind
-from search.corpus import Corpus
+from search.corpus import DEFAULT_FUSION, Corpus
 from search.filters import parse_where
 from search.fusion import WINDOW, fuse
 
@@ -65,7 +65,8 @@ def recommend(
     }
     used = corpus.weights(list(lists), weights)
     minima = {name: 0.0 for name in lists if corpus.manifest.spaces[name].kind is SpaceKind.SPARSE}
-    ranking = fuse(lists, weights=used, minima=minima, limit=limit) if lists else []
+    chosen = used if sum(used.values()) > 0 else None
+    ranking = fuse(lists, method=DEFAULT_FUSION, weights=chosen, minima=minima, limit=limit) if lists else []
     records = corpus.store.retrieve(corpus.collection(Shelf.DOCUMENTS), [fused.id for fused in ranking])
     payloads = {str(record.id): record.payload or {} for record in records}
     hits = []
@@ -99,7 +100,7 @@ def recommend(
         total=round((done - started) * 1e3, 3),
     )
     shown = "like " + ", ".join(like) + (", unlike " + ", ".join(unlike) if unlike else "")
-    return SearchResponse(query=shown, corpus=corpus.name, hits=hits, fusion="convex", weights=used, took_ms=took)
+    return SearchResponse(query=shown, corpus=corpus.name, hits=hits, fusion=DEFAULT_FUSION, weights=used, took_ms=took)
 
 
 def _conditions(value: Any) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,10 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 from scipy.sparse import csr_array
 
+from encoders.stopwords import english_stop_parts
 from schemas.errors import UsageError
+from schemas.spaces import Shelf
+from search.corpus import Corpus
 
 
 class Topic(BaseModel):
@@ -140,3 +143,15 @@ class Lsa:
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         units: npt.NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
         return units
+
+
+def corpus_topics(corpus: Corpus, *, topics: int = 10, words: int = 10) -> TopicReport:
+    """Topics over a corpus's documents, in the words of its analyser without stop words and single characters."""
+    analyzer, stop = corpus.lexical.analyzer, english_stop_parts()
+
+    def lists() -> Iterator[list[str]]:
+        for record in corpus.store.scroll(corpus.collection(Shelf.DOCUMENTS), payload=["text"]):
+            found = analyzer.words(str((record.payload or {})["text"]))
+            yield [word for word in found if len(word) > 1 and word not in stop]
+
+    return lda_topics(count_features(lists()), topics=topics, words=words)

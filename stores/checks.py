@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,14 @@ import numpy as np
 from schemas.errors import InvalidPoint
 from schemas.spaces import PointBatch, Space, SpaceKind, VectorBatch
 
+MAX_REACH = 2**31 - 1
+"""The largest limit or offset of a request."""
+
 MAX_DEPTH = 32
 """Levels of nesting in a payload or a filter; the engine crashes the process at some depth beyond 64."""
 
 _MAX_INDEX = 2**32 - 1
+_MAX_FLOAT = float(np.finfo(np.float32).max)
 _MAX_INTEGER = 2**63
 
 
@@ -28,9 +32,8 @@ def check_batch(batch: PointBatch, spaces: Mapping[str, Space], *, payloads: boo
     """
     for point in batch.ids:
         check_id(point)
+    check_names(batch.vectors, spaces)
     for name, vectors in batch.vectors.items():
-        if name not in spaces:
-            raise InvalidPoint(f"There is no space {name!r} here; the collection has {', '.join(spaces) or 'none'}.")
         _check_vectors(batch, spaces[name], vectors)
     if payloads:
         if len(batch.payloads) != len(batch.ids):
@@ -40,11 +43,13 @@ def check_batch(batch: PointBatch, spaces: Mapping[str, Space], *, payloads: boo
 
 
 def check_id(point: str) -> None:
-    """Refuse an id that is not a UUID in text."""
+    """Refuse an id that is not a UUID in its usual spelling: stores give it back in that one only."""
     try:
-        UUID(point)
+        usual = str(UUID(point)) == point
     except (ValueError, AttributeError, TypeError):
-        raise InvalidPoint(f"{point!r} is no point id: give a UUID, as schemas.ids derives them.") from None
+        usual = False
+    if not usual:
+        raise InvalidPoint(f"{point!r} is no point id: give a UUID, as schemas.ids derives them.")
 
 
 def _check_vectors(batch: PointBatch, space: Space, vectors: VectorBatch) -> None:
@@ -63,21 +68,25 @@ def _check_dense(batch: PointBatch, space: Space, vectors: Any) -> None:
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.shape[1] != space.dim:
         shape = getattr(vectors, "shape", "a list")
         raise InvalidPoint(f"Space {space.name!r} takes vectors of {space.dim} dimensions; got {shape}.")
-    bad = ~np.isfinite(vectors).all(axis=1)
+    bad = ~_fits(vectors, space).all(axis=1)
     if bad.any():
         point = batch.ids[int(np.argmax(bad))]
         raise InvalidPoint(f"Point {point}, space {space.name!r}: the vector holds NaN or infinity; encode it again.")
 
 
 def _check_sparse(batch: PointBatch, space: Space, vectors: Any) -> None:
-    if isinstance(vectors, np.ndarray | list):
+    if isinstance(vectors, np.ndarray | list) or getattr(vectors, "format", "") != "csr":
         raise InvalidPoint(f"Space {space.name!r} takes sparse rows (CSR); got {type(vectors).__name__}.")
     if len(vectors.indices) != len(vectors.data):
         raise InvalidPoint(
             f"Space {space.name!r}: {len(vectors.indices)} indices came with {len(vectors.data)} values; give as many."
         )
-    if not np.isfinite(vectors.data).all():
-        row = int(np.searchsorted(vectors.indptr, np.argmin(np.isfinite(vectors.data)), side="right")) - 1
+    pointers = vectors.indptr
+    if pointers[0] != 0 or pointers[-1] != len(vectors.indices) or (np.diff(pointers) < 0).any():
+        raise InvalidPoint(f"Space {space.name!r}: the rows' bounds do not cover the indices; build the rows anew.")
+    fits = _fits(vectors.data, space)
+    if not fits.all():
+        row = int(np.searchsorted(vectors.indptr, np.argmin(fits), side="right")) - 1
         raise InvalidPoint(f"Point {batch.ids[row]}, space {space.name!r}: a weight is NaN or infinite.")
     if len(vectors.indices) == 0:
         return
@@ -101,18 +110,29 @@ def _check_multi(batch: PointBatch, space: Space, vectors: Any) -> None:
         if not isinstance(rows, np.ndarray) or rows.ndim != 2 or (len(rows) and rows.shape[1] != space.dim):
             shape = getattr(rows, "shape", "a list")
             raise InvalidPoint(f"Point {point}, space {space.name!r}: takes (tokens, {space.dim}) arrays; got {shape}.")
-        if not np.isfinite(rows).all():
+        if not _fits(rows, space).all():
             raise InvalidPoint(f"Point {point}, space {space.name!r}: the vectors hold NaN or infinity.")
+
+
+def _fits(numbers: Any, space: Space) -> Any:
+    """Where the numbers are finite as float32, which is what engines keep."""
+    if numbers.dtype.kind not in "fiu":
+        raise InvalidPoint(f"Space {space.name!r} takes numbers; got {numbers.dtype}.")
+    return np.abs(numbers) <= _MAX_FLOAT
 
 
 def check_payload(value: Any, where: str, depth: int = 0) -> None:
     """Refuse what JSON cannot say, or what is nested deeper than ``MAX_DEPTH``."""
+    if depth == 0 and not isinstance(value, Mapping):
+        raise InvalidPoint(f"The payload of {where} is a {type(value).__name__}; give fields with values.")
     if depth > MAX_DEPTH:
         raise InvalidPoint(f"The payload of {where} is nested deeper than {MAX_DEPTH} levels; flatten it.")
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise InvalidPoint(f"The payload of {where} has the key {key!r}; keys are text.")
+            if (wrong := _wrong_scalar(key)) is not None:
+                raise InvalidPoint(f"A key in the payload of {where} holds {wrong}.")
             check_payload(item, where, depth + 1)
     elif isinstance(value, list | tuple):
         for item in value:
@@ -147,6 +167,41 @@ def check_filter(value: Any, depth: int = 0) -> None:
         for condition in conditions if isinstance(conditions, list) else [conditions]:
             if condition is not None:
                 check_filter(getattr(getattr(condition, "nested", None), "filter", condition), depth + 1)
+    for condition in getattr(getattr(value, "min_should", None), "conditions", []):
+        check_filter(getattr(getattr(condition, "nested", None), "filter", condition), depth + 1)
+
+
+def check_request(request: Any, spaces: Mapping[str, Space], depth: int = 0) -> None:
+    """Refuse a ``QueryRequest`` or one of its prefetches that the engine must not see.
+
+    Raises ``InvalidPoint`` for a query vector that ``check_query`` refuses, a filter or prefetches
+    nested deeper than ``MAX_DEPTH``, a limit or offset out of range, and vectors wanted of an
+    unknown space.
+    """
+    if depth > MAX_DEPTH:
+        raise InvalidPoint(f"The prefetches are nested deeper than {MAX_DEPTH} levels; flatten them.")
+    for name, least in (("limit", 1), ("offset", 0)):
+        number = getattr(request, name, None)
+        if number is not None and not least <= number <= MAX_REACH:
+            raise InvalidPoint(f"A {name} of {number} was asked for; give {least} to {MAX_REACH}.")
+    check_filter(request.filter)
+    query = request.query
+    query = getattr(query, "nearest", query)
+    if isinstance(query, list) or hasattr(query, "indices"):
+        check_query(query, spaces.get(request.using or ""), request.using)
+    wanted = getattr(request, "with_vector", None)
+    if isinstance(wanted, list):
+        check_names(wanted, spaces)
+    inner = request.prefetch or []
+    for prefetch in inner if isinstance(inner, list) else [inner]:
+        check_request(prefetch, spaces, depth + 1)
+
+
+def check_names(names: Iterable[str], spaces: Mapping[str, Space]) -> None:
+    """Refuse names of spaces that the collection does not have."""
+    for name in names:
+        if name not in spaces:
+            raise InvalidPoint(f"There is no space {name!r} here; the collection has {', '.join(spaces) or 'none'}.")
 
 
 def check_query(vector: Any, space: Space | None, using: str | None) -> None:
@@ -158,11 +213,18 @@ def check_query(vector: Any, space: Space | None, using: str | None) -> None:
         numbers = np.asarray(values, dtype=np.float64)
     except (ValueError, TypeError):
         raise InvalidPoint(f"The query of space {using!r} is no vector: its rows differ in length.") from None
-    if not np.isfinite(numbers).all():
+    if not (np.abs(numbers) <= _MAX_FLOAT).all():
         raise InvalidPoint(f"The query of space {using!r} holds NaN or infinity.")
     if space.kind is SpaceKind.SPARSE:
         indices = getattr(vector, "indices", None)
         if indices is None or len(indices) != len(values) or len(set(indices)) != len(indices):
             raise InvalidPoint(f"The query of space {using!r} needs indices and values, as many, each index once.")
-    elif numbers.size == 0 or numbers.shape[-1] != space.dim:
+        if any(not 0 <= index <= _MAX_INDEX for index in indices):
+            raise InvalidPoint(f"The query of space {using!r} has an index outside 0 to {_MAX_INDEX}.")
+        return
+    if hasattr(vector, "indices"):
+        raise InvalidPoint(f"The query of space {using!r} is sparse; it takes {space.dim} numbers.")
+    if numbers.ndim != 1 and not (numbers.ndim == 2 and space.kind is SpaceKind.MULTI):
+        raise InvalidPoint(f"The query of space {using!r} is no vector of {space.dim} numbers.")
+    if numbers.size == 0 or numbers.shape[-1] != space.dim:
         raise InvalidPoint(f"The query of space {using!r} has {numbers.shape[-1:]} dimensions; it takes {space.dim}.")

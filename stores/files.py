@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 
@@ -29,3 +30,25 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a crash left this: a folder in the making or going, or a file that was to replace another."""
+    name = path.name
+    return name.startswith((".making-", ".going-")) or (
+        name.startswith(".") and name.rpartition(".")[2].isdigit() and ".json." in name
+    )
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What crashes left in a corpus's folder, sorted; the caller holds the corpus."""
+    found = [path for path in (*folder.glob(".*"), *folder.glob("*.*/.*")) if is_unfinished(path)]
+    return sorted(found)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder; harmless where it is gone already."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

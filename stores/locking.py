@@ -26,15 +26,22 @@ class FolderLock:
         """Take the lock, waiting up to ``wait`` seconds; raises ``StoreLocked`` naming who holds it."""
         if self._file is not None:
             return
-        file = self._path.open("a+", encoding="utf-8")
         give_up = time.monotonic() + self._wait
         while True:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                file = self._path.open("a+", encoding="utf-8")
+            except FileNotFoundError:  # the corpus was deleted just now
+                continue
             try:
                 portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
-                break
+                # Who deletes a corpus deletes this file: its old lock holds nobody back any more.
+                if _is_at(file, self._path):
+                    break
+                file.close()
             except portalocker.exceptions.LockException:
+                file.close()
                 if time.monotonic() >= give_up:
-                    file.close()
                     raise StoreLocked(
                         f"{self._path.parent} is in use by {self._holder()}; wait for it to end, or stop it."
                     ) from None
@@ -64,3 +71,10 @@ class FolderLock:
             return "this very process" if held["pid"] == os.getpid() else f"process {held['pid']} ({held['command']})"
         except (OSError, ValueError, KeyError):
             return "another process"
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

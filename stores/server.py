@@ -27,7 +27,7 @@ from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Space, SpaceKind
 from stores.base import PayloadIndexType
-from stores.checks import check_batch, check_filter, check_id, check_payload, check_query
+from stores.checks import check_batch, check_filter, check_id, check_payload, check_request
 from stores.ties import MARGIN, cut
 
 MANIFESTS = "xunyi.manifests"
@@ -282,10 +282,7 @@ class ServerStore:
         """Answer the requests in one round, best first and equals by id."""
         spaces = self._spaces_of(name)
         for request in requests:
-            check_filter(request.filter)
-            query: Any = request.query.nearest if isinstance(request.query, models.NearestQuery) else request.query
-            if isinstance(query, models.SparseVector | list):
-                check_query(query, spaces.get(request.using or ""), request.using)
+            check_request(request, spaces)
         if not requests:
             return []
         asked = [(request.offset or 0) + (request.limit or 10) + MARGIN for request in requests]

@@ -37,13 +37,10 @@ def cut(ask: Callable[[int], list[P]], first: list[P], asked: int, offset: int, 
     ``first`` are the results of asking for ``asked`` of them. As long as the page's last score goes
     on to the end of what came, more is asked for: only then is it known which equals come first.
     """
-    points = first
+    points = in_order(first)
     reach = offset + limit
-    while (
-        len(points) >= asked
-        and len(points) > reach
-        and min(p.score for p in points) == in_order(points)[reach - 1].score
-    ):
+    # The last of what came has the lowest score: where the page's last one has it too, equals may lie outside.
+    while len(points) >= asked and len(points) > reach and points[-1].score == points[reach - 1].score:
         asked *= 4
-        points = ask(asked)
-    return in_order(points)[offset:reach]
+        points = in_order(ask(asked))
+    return points[offset:reach]

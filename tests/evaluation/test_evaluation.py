@@ -51,7 +51,6 @@ def test_queries_are_read_from_beirs_jsonl(tmp_path):
     [
         ('{"_id": "q1"\n', "line 1: not JSON"),
         ('{"text": "x"}\n', "has no _id"),
-        ('{"_id": "q1", "text": " "}\n', "has no text"),
         ('{"_id": "q", "text": "x"}\n{"_id": "q", "text": "y"}\n', "stands twice"),
         ("just words\n", "line 1: write"),
         ("\n", "no query"),

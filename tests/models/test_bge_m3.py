@@ -81,6 +81,14 @@ def test_batches_do_not_change_the_vectors(bge_folder, encoder, budget):
     np.testing.assert_allclose(ours["sparse"].toarray(), theirs["sparse"].toarray(), atol=1e-5)
 
 
+def test_encoding_leaves_torchs_threads_as_they_were(bge_folder):
+    import torch
+
+    before = torch.get_num_threads()
+    BgeM3Encoder(model=str(bge_folder), token_budget=1, device="cpu").encode_passages(TEXTS)
+    assert torch.get_num_threads() == before
+
+
 def test_padded_batches_as_on_a_gpu_give_the_same(bge_folder, encoder):
     padded = BgeM3Encoder(model=str(bge_folder), heads=ALL, precision="float32")
     padded._packed = None

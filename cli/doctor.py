@@ -1,0 +1,42 @@
+"""``xunyi doctor``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli.options import json_option, store_option
+from cli.output import console, emit_json, printable
+from schemas.errors import StoreError
+
+
+@click.command("doctor")
+@store_option
+@click.option("--repair", is_flag=True, help="Mend what can be mended, and say what was done.")
+@json_option
+def command(store: str | None, repair: bool, as_json: bool) -> int:
+    r"""Check the files of an embedded store; ends with 5 where something stays wrong.
+
+    \b
+    Examples:
+      xunyi doctor --store ./corpora
+      xunyi doctor --store ./corpora --repair
+    """
+    from stores.doctor import check_store
+    from stores.opening import default_folder
+
+    if store is not None and "://" in store:
+        raise StoreError(f"{store} is a server, which checks itself; give --store a folder.")
+    health = check_store(Path(store).expanduser() if store else default_folder(), repair=repair)
+    if as_json:
+        emit_json({**health.model_dump(mode="json"), "healthy": health.healthy})
+    else:
+        out = console()
+        for name, points in health.points.items():
+            out.print(printable(f"{name}: opens, {points:,} points"), markup=False)
+        for finding in health.findings:
+            done = f" [{finding.repaired}]" if finding.repaired else ""
+            out.print(printable(f"{finding.place}: {finding.problem}{done}"), markup=False)
+        out.print("Nothing is wrong." if health.healthy else "Something is wrong.")
+    return 0 if health.healthy else 5

@@ -1,0 +1,5 @@
+"""``xunyi export``."""
+
+from cli.exchange import export as command
+
+__all__ = ["command"]

@@ -1,0 +1,5 @@
+"""``xunyi import``."""
+
+from cli.exchange import import_ as command
+
+__all__ = ["command"]

@@ -1,0 +1,69 @@
+"""Points read back from a store as batches that can be written again, vector for vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from qdrant_client import models
+from scipy.sparse import csr_array
+
+from schemas.spaces import Space, SpaceKind, VectorBatch
+
+
+def stored_vectors(records: Sequence[models.Record], spaces: Mapping[str, Space]) -> dict[str, VectorBatch]:
+    """One row a record in each of ``spaces``, as the store keeps it; empty where a record has none.
+
+    All kinds are float32 in the store, so that nothing is rounded on the way.
+    """
+    found: dict[str, VectorBatch] = {}
+    for name, space in spaces.items():
+        column = [record.vector.get(name) if isinstance(record.vector, dict) else None for record in records]
+        if space.kind is SpaceKind.SPARSE:
+            found[name] = sparse_rows(
+                [None if value is None else (value.indices, value.values) for value in map(_sparse, column)]
+            )
+        elif space.kind is SpaceKind.MULTI:
+            found[name] = multi_rows(column, space.dim or 0)
+        else:
+            found[name] = dense_rows(column, space.dim or 0)
+    return found
+
+
+def dense_rows(column: Sequence[Any], dim: int) -> VectorBatch:
+    """A float32 matrix of shape ``(n, dim)``, with a zero row for None."""
+    matrix = np.zeros((len(column), dim), dtype=np.float32)
+    for row, value in enumerate(column):
+        if value is not None:
+            matrix[row] = value
+    return matrix
+
+
+def multi_rows(column: Sequence[Any], dim: int) -> VectorBatch:
+    """A list of ``(tokens, dim)`` arrays, with an empty one for None."""
+    return [
+        np.zeros((0, dim), dtype=np.float32) if value is None else np.asarray(value, dtype=np.float32).reshape(-1, dim)
+        for value in column
+    ]
+
+
+def sparse_rows(column: Sequence[tuple[Sequence[int], Sequence[float]] | None]) -> csr_array:
+    """A CSR matrix of float32 with rising indices, with an empty row for None."""
+    indices: list[int] = []
+    values: list[float] = []
+    ends = [0]
+    for value in column:
+        if value is not None:
+            order = np.argsort(np.asarray(value[0], dtype=np.int64), kind="stable")
+            indices.extend(np.asarray(value[0], dtype=np.int64)[order].tolist())
+            values.extend(np.asarray(value[1], dtype=np.float32)[order].tolist())
+        ends.append(len(indices))
+    columns = np.array(indices, dtype=np.int64)
+    width = int(columns.max()) + 1 if len(columns) else 1
+    data = np.array(values, dtype=np.float32)
+    return csr_array((data, columns, np.array(ends, dtype=np.int64)), shape=(len(column), width))
+
+
+def _sparse(value: Any) -> models.SparseVector | None:
+    return value if isinstance(value, models.SparseVector) else None

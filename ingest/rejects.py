@@ -1,0 +1,50 @@
+"""Rows that were set aside, written to a JSONL file for whoever mends them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from schemas.documents import Rejected
+from schemas.errors import UsageError
+
+
+class RejectedFile:
+    """Writes every rejected row as a line ``{source, line, reason, row}``.
+
+    The file is replaced whole by ``commit``; an ingest that fails before leaves an older one as it was.
+
+    Raises ``UsageError`` where the file cannot be written, or is one of ``sources``.
+    """
+
+    def __init__(self, path: Path, sources: Iterable[Path] = ()) -> None:
+        self.path = path
+        if any(path.resolve() == source.resolve() for source in sources):
+            raise UsageError(f"--rejected {path}: that is a file to be read; name another.")
+        if path.is_dir():
+            raise UsageError(f"--rejected {path}: that is a folder; name a file in it.")
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            # A lone surrogate becomes its JSON escape, so that the file is always UTF-8.
+            self._file = self._temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+        except OSError as error:
+            raise UsageError(
+                f"--rejected {path}: cannot be written ({error.strerror}); name a file in a folder of yours."
+            ) from error
+
+    def add(self, row: Rejected) -> None:
+        """Write one row."""
+        line = {"source": row.source, "line": row.line, "reason": row.reason, "row": row.row}
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def commit(self) -> None:
+        """All rows are in: the file appears under its own name."""
+        self._file.close()
+        self._temporary.replace(self.path)
+
+    def close(self) -> None:
+        """Remove what was not committed."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)

@@ -1,0 +1,105 @@
+"""Judged queries over a corpus: how good each space and the hybrid are, and which weights are better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from schemas.documents import Document
+from schemas.errors import CorpusError
+from schemas.spaces import Shelf
+from search.corpus import Corpus
+from search.evaluation import EvaluationReport, Ranking, evaluate
+from search.fusion import ScoredList
+from search.ranking import DOCUMENT_TFIDF, Ask, rank
+from search.tuning import FusionChoice, TuningReport, synthetic_qrels, synthetic_queries, tune
+
+HYBRID = "hybrid"
+DEPTH = 100
+"""Documents a query, as deep as the usual measures look."""
+
+BATCH = 64
+"""Queries encoded and asked together."""
+
+DEFAULT_MEASURES = ("nDCG@10", "RR@10", "AP@100", "R@100")
+
+
+def evaluate_corpus(
+    corpus: Corpus,
+    queries: Mapping[str, str],
+    qrels: Mapping[str, Mapping[str, int]],
+    *,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    spaces: Sequence[str] | None = None,
+) -> tuple[EvaluationReport, dict[str, Mapping[str, Ranking]]]:
+    """Measure the hybrid and each of its spaces alone, by documents; the hybrid is tested against the best of them."""
+    names = list(spaces or corpus.manifest.spaces)
+    runners = {HYBRID: partial(ranked_documents, corpus, spaces=names)} if len(names) > 1 else {}
+    for name in names:
+        runners[name] = partial(ranked_documents, corpus, spaces=[name])
+    report, runs = evaluate(runners, queries, qrels, measures=list(measures))
+    return report, dict(runs)
+
+
+def ranked_documents(corpus: Corpus, texts: Sequence[str], *, spaces: Sequence[str]) -> list[list[tuple[str, float]]]:
+    """For each text the best documents with their scores, best first, at most ``DEPTH``."""
+    found: list[list[tuple[str, float]]] = []
+    for start in range(0, len(texts), BATCH):
+        answers = corpus.search_many(texts[start : start + BATCH], spaces=spaces, limit=DEPTH, by_document=True)
+        found.extend([(hit.document_id, hit.score) for hit in answer.hits] for answer in answers)
+    return found
+
+
+def tune_corpus(
+    corpus: Corpus,
+    queries: Mapping[str, str] | None = None,
+    qrels: Mapping[str, Mapping[str, int]] | None = None,
+    *,
+    folds: int = 5,
+    save: bool = True,
+) -> TuningReport:
+    """Learn the fusion's method and weights by cross-validation, and store them with the corpus.
+
+    Without judged queries some are made of the corpus itself: titles that must find their bodies,
+    and parts of sentences that must find their documents. They favour words over meaning.
+    """
+    synthetic = queries is None or qrels is None
+    if queries is None or qrels is None:
+        made = synthetic_queries(_documents(corpus))
+        if not made:
+            raise CorpusError(f"The corpus {corpus.name!r} is too small to make queries of; give judged ones.")
+        queries, qrels = {query.id: query.text for query in made}, synthetic_qrels(made)
+    names = list(corpus.manifest.spaces)
+    used = corpus.weights(names)
+    ask = Ask(names, used, corpus.fusion, payload=("document_id",))
+    wanted = [query for query in queries if query in qrels]
+    collected: dict[str, Mapping[str, ScoredList]] = {}
+    document_of: dict[str, str] = {}
+    for start in range(0, len(wanted), BATCH):
+        batch = wanted[start : start + BATCH]
+        vectors = corpus.encode([queries[query] for query in batch], names)
+        ranked = rank(corpus.store, corpus.manifest, vectors, ask, DEPTH)
+        collected.update(zip(batch, ranked.lists, strict=True))
+        document_of.update((p, str(payload["document_id"])) for p, payload in ranked.payloads.items())
+    default = FusionChoice(method=corpus.fusion, weights={**used, DOCUMENT_TFIDF: used.get("tfidf", 0.0)})
+    minima = dict.fromkeys(("tfidf", "sparse", DOCUMENT_TFIDF), 0.0)
+    report = tune(
+        collected, qrels, default=default, document_of=lambda passage: document_of[passage], minima=minima, folds=folds
+    ).model_copy(update={"synthetic": synthetic})
+    if save and report.adopted:
+        chosen = {"fusion": report.choice.method, "weights": report.choice.weights}
+        manifest = corpus.manifest.model_copy(update={"search": {**corpus.manifest.search, **chosen}})
+        corpus.store.write_manifest(manifest)
+    return report
+
+
+def _documents(corpus: Corpus) -> Iterator[Document]:
+    for record in corpus.store.scroll(corpus.collection(Shelf.DOCUMENTS)):
+        payload = record.payload or {}
+        yield Document(
+            id=str(payload["document_id"]),
+            title=str(payload["title"]),
+            text=str(payload["text"]),
+            kind=str(payload["kind"]),
+            source=str(payload["source"]),
+        )

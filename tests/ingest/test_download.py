@@ -1,0 +1,147 @@
+"""Public corpora from a real server on loopback that understands ranges and can break off."""
+
+import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ingest import download as module
+from ingest.download import CORPORA, PublicCorpus, download
+from schemas.errors import InputError, UsageError
+
+DATA = bytes(range(256)) * 2000
+NAME = "things"
+KNOWN = {NAME: PublicCorpus("http://127.0.0.1:9/things.txt", "things.txt", hashlib.sha256(DATA).hexdigest())}
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        server = self.server
+        asked = self.headers.get("Range")
+        server.asked.append(asked)
+        if server.status != 200:
+            self.send_response(server.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and server.ranges else 0
+        if start >= len(server.data):
+            self.send_response(416)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        body = server.data[start:]
+        self.send_response(206 if asked and server.ranges else 200)
+        if asked and server.ranges:
+            self.send_header("Content-Range", f"bytes {start}-{len(server.data) - 1}/{len(server.data)}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: server.breaks.pop(0)] if server.breaks else body)
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(module, "PAUSE", 0.001)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.data, running.ranges, running.breaks, running.asked, running.status = DATA, True, [], [], 200
+        running.url = f"http://127.0.0.1:{running.server_address[1]}/things.txt"
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def fetch(server, folder):
+    return download(NAME, url=server.url, folder=folder, corpora=KNOWN)
+
+
+def test_a_file_is_fetched_once_and_then_found_in_its_folder(server, tmp_path):
+    first = fetch(server, tmp_path)
+    assert (tmp_path / "things.txt").read_bytes() == DATA
+    assert (first.cached, first.bytes, first.resumed_from) == (False, len(DATA), 0)
+    assert fetch(server, tmp_path).cached
+    assert len(server.asked) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["things.txt"]
+
+
+def test_a_connection_that_breaks_is_gone_on_from_where_it_broke(server, tmp_path):
+    server.breaks = [100_000, 50_000]
+    fetch(server, tmp_path)
+    assert (tmp_path / "things.txt").read_bytes() == DATA
+    assert server.asked[0] is None
+    starts = [int(asked.removeprefix("bytes=").removesuffix("-")) for asked in server.asked[1:]]
+    assert len(starts) == 2
+    assert 0 < starts[0] < starts[1] <= 150_000
+
+
+def test_what_an_earlier_run_kept_is_gone_on_from(server, tmp_path):
+    (tmp_path / "things.txt.part").write_bytes(DATA[:300_000])
+    assert fetch(server, tmp_path).resumed_from == 300_000
+    assert server.asked == ["bytes=300000-"]
+
+
+def test_a_whole_part_needs_no_more_bytes(server, tmp_path):
+    (tmp_path / "things.txt.part").write_bytes(DATA)
+    fetch(server, tmp_path)
+    assert (tmp_path / "things.txt").read_bytes() == DATA
+
+
+def test_a_server_without_ranges_sends_all_again(server, tmp_path):
+    server.ranges = False
+    (tmp_path / "things.txt.part").write_bytes(DATA[:1000])
+    fetch(server, tmp_path)
+    assert (tmp_path / "things.txt").read_bytes() == DATA
+
+
+def test_a_part_that_was_wrong_is_fetched_from_the_beginning(server, tmp_path):
+    (tmp_path / "things.txt.part").write_bytes(b"x" * 1000)
+    fetch(server, tmp_path)
+    assert (tmp_path / "things.txt").read_bytes() == DATA
+    assert server.asked == ["bytes=1000-", None]
+
+
+def test_a_damaged_file_is_fetched_again(server, tmp_path):
+    (tmp_path / "things.txt").write_bytes(b"damaged")
+    assert not fetch(server, tmp_path).cached
+    assert (tmp_path / "things.txt").read_bytes() == DATA
+
+
+def test_a_wrong_checksum_keeps_nothing(server, tmp_path):
+    server.data = DATA[:-1] + b"!"
+    with pytest.raises(InputError, match="something else"):
+        fetch(server, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("status", "requests"), [(404, 1), (503, 4)])
+def test_a_refusal_is_a_sentence_and_only_passing_ones_are_tried_again(server, tmp_path, status, requests):
+    server.status = status
+    with pytest.raises(InputError, match=str(status)):
+        fetch(server, tmp_path)
+    assert len(server.asked) == requests
+
+
+def test_nobody_there_says_how_to_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "PAUSE", 0.001)
+    (tmp_path / "things.txt.part").write_bytes(b"12345")
+    with pytest.raises(InputError, match="5 bytes are kept"):
+        download(NAME, folder=tmp_path, corpora=KNOWN)
+    assert (tmp_path / "things.txt.part").exists()
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "things.txt", "http://"])
+def test_an_address_that_is_none_is_refused(tmp_path, url):
+    with pytest.raises((UsageError, InputError)):
+        download(NAME, url=url, folder=tmp_path, corpora=KNOWN)
+
+
+def test_an_unknown_name_says_which_there_are(tmp_path):
+    with pytest.raises(UsageError, match="seattle-hotels, journey-to-the-west"):
+        download("nonsense", folder=tmp_path)
+    assert all(len(corpus.sha256) == 64 and corpus.url.isascii() for corpus in CORPORA.values())
