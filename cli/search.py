@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 from rich.table import Table
 from rich.text import Text
 
 from cli.options import comma_list, corpus_option, json_option, store_option
 from cli.output import console, emit_json, printable
-from schemas.errors import UsageError
+from schemas.errors import InputError, UsageError
 from schemas.search import Hit, SearchResponse
+
+if TYPE_CHECKING:
+    from search.fusion import FusionMethod
+
+BATCH = 100
+"""Queries encoded and asked together."""
 
 
 @click.command("search")
-@click.argument("query")
+@click.argument("query", required=False)
+@click.option(
+    "--queries", type=click.Path(path_type=Path), metavar="FILE", help="Ask all of a file; one answer a line."
+)
 @corpus_option()
 @store_option
 @click.option("--limit", type=int, default=10, show_default=True, metavar="N", help="Hits to show.")
@@ -34,14 +46,15 @@ from schemas.search import Hit, SearchResponse
 @click.option("--explain", is_flag=True, help="Show each hit's rank, score and share in every space.")
 @json_option
 def command(
-    query: str,
+    query: str | None,
+    queries: Path | None,
     corpus: str,
     store: str | None,
     limit: int,
     offset: int,
     spaces: tuple[str, ...] | None,
     where: tuple[str, ...],
-    fusion: str | None,
+    fusion: FusionMethod | None,
     weights: tuple[str, ...] | None,
     by: str,
     explain: bool,
@@ -53,26 +66,48 @@ def command(
     Examples:
       xunyi search "hotel near the airport with a free shuttle" --corpus hotels --limit 3
       xunyi search 孙悟空三打白骨精 --corpus novel --json
+      xunyi search --queries queries.jsonl --corpus papers > answers.jsonl
       xunyi search "spa" --corpus hotels --where "stars>=4" --where city=杭州
     """
-    from search import search
+    from search import Corpus
 
-    response = search(
-        query,
-        corpus,
-        store=store,
-        limit=limit,
-        offset=offset,
-        spaces=spaces,
-        where=where,
-        fusion=fusion,
-        weights=_weights(weights),
-        by_document=by == "document",
-    )
-    if as_json:
-        emit_json(response)
-    else:
-        show_response(response, explain)
+    if (query is None) == (queries is None):
+        raise UsageError("Give a QUERY, or --queries FILE, and not both.")
+    asked = [query] if query is not None else _questions(queries)
+    with Corpus(corpus, store) as opened:
+        for start in range(0, len(asked), BATCH):
+            answers = opened.search_many(
+                asked[start : start + BATCH],
+                limit=limit,
+                offset=offset,
+                spaces=spaces,
+                where=where,
+                fusion=fusion,
+                weights=_weights(weights),
+                by_document=by == "document",
+            )
+            for response in answers:
+                if as_json or queries is not None:
+                    emit_json(response)
+                else:
+                    show_response(response, explain)
+
+
+def _questions(path: Path | None) -> list[str]:
+    """The texts of BEIR's ``queries.jsonl``, or the lines of a plain file, in order."""
+    from search.evaluation import read_queries
+
+    assert path is not None
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; name one with a query on each line.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: it is not UTF-8; save it as that.") from None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f"{path}: there is no query in it; write one on each line.")
+    return list(read_queries(path).values()) if lines[0].startswith("{") else lines
 
 
 def _weights(values: tuple[str, ...] | None) -> dict[str, float] | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
 from encoders.registry import encoder_from_identity
-from schemas.errors import CorpusNotFound, UsageError
+from schemas.errors import CorpusNotFound, StoreError, UsageError
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
@@ -137,6 +138,50 @@ class Corpus:
 
         Raises ``UsageError`` for an empty query, a bad limit, an unknown space or field.
         """
+        ask = partial(
+            self._search_many,
+            queries,
+            limit=limit,
+            offset=offset,
+            spaces=spaces,
+            where=where,
+            fusion=fusion,
+            weights=weights,
+            by_document=by_document,
+        )
+        try:
+            return ask()
+        except StoreError:
+            if not self.refresh():
+                raise
+            return ask()
+
+    async def search_async(self, query: str, **options: Any) -> SearchResponse:
+        """Answer one query without holding up the event loop: as ``search``, in a thread of its own."""
+        return await asyncio.to_thread(self.search, query, **options)
+
+    def refresh(self) -> bool:
+        """Turn to the corpus's current generation; True where another has taken the place of the one in use."""
+        manifest = self.store.read_manifest(self.name)
+        if manifest is None or manifest.generation == self.manifest.generation:
+            return False
+        self.manifest = manifest
+        for made in ("encoder", "lexical", "terms"):
+            self.__dict__.pop(made, None)
+        return True
+
+    def _search_many(
+        self,
+        queries: Sequence[str],
+        *,
+        limit: int,
+        offset: int,
+        spaces: Sequence[str] | None,
+        where: Sequence[str],
+        fusion: FusionMethod | None,
+        weights: Mapping[str, float] | None,
+        by_document: bool,
+    ) -> list[SearchResponse]:
         started = time.perf_counter()
         check_page(limit, offset)
         texts = [_check_query(query) for query in queries]

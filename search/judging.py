@@ -7,7 +7,7 @@ from functools import partial
 
 from schemas.documents import Document
 from schemas.errors import CorpusError
-from schemas.spaces import Shelf
+from schemas.spaces import Shelf, VectorBatch
 from search.corpus import Corpus
 from search.evaluation import EvaluationReport, Ranking, evaluate
 from search.fusion import ScoredList
@@ -34,19 +34,38 @@ def evaluate_corpus(
 ) -> tuple[EvaluationReport, dict[str, Mapping[str, Ranking]]]:
     """Measure the hybrid and each of its spaces alone, by documents; the hybrid is tested against the best of them."""
     names = list(spaces or corpus.manifest.spaces)
-    runners = {HYBRID: partial(ranked_documents, corpus, spaces=names)} if len(names) > 1 else {}
+    encoded: dict[tuple[str, ...], dict[str, VectorBatch]] = {}
+    runners = {HYBRID: partial(_ranked_documents, corpus, names, names, encoded)} if len(names) > 1 else {}
     for name in names:
-        runners[name] = partial(ranked_documents, corpus, spaces=[name])
+        runners[name] = partial(_ranked_documents, corpus, [name], names, encoded)
     report, runs = evaluate(runners, queries, qrels, measures=list(measures))
     return report, dict(runs)
 
 
-def ranked_documents(corpus: Corpus, texts: Sequence[str], *, spaces: Sequence[str]) -> list[list[tuple[str, float]]]:
-    """For each text the best documents with their scores, best first, at most ``DEPTH``."""
+def _ranked_documents(
+    corpus: Corpus,
+    spaces: Sequence[str],
+    all_spaces: Sequence[str],
+    encoded: dict[tuple[str, ...], dict[str, VectorBatch]],
+    texts: Sequence[str],
+) -> list[list[tuple[str, float]]]:
+    """For each text the best documents with their scores, best first, at most ``DEPTH``.
+
+    A document scores what its best passage does. ``encoded`` keeps the queries' vectors between runs.
+    """
+    ask = Ask(spaces, corpus.weights(spaces), corpus.fusion, payload=("document_id",))
     found: list[list[tuple[str, float]]] = []
     for start in range(0, len(texts), BATCH):
-        answers = corpus.search_many(texts[start : start + BATCH], spaces=spaces, limit=DEPTH, by_document=True)
-        found.extend([(hit.document_id, hit.score) for hit in answer.hits] for answer in answers)
+        batch = tuple(texts[start : start + BATCH])
+        if batch not in encoded:
+            encoded[batch] = corpus.encode(batch, all_spaces)
+        vectors = {space: encoded[batch][space] for space in spaces}
+        ranked = rank(corpus.store, corpus.manifest, vectors, ask, DEPTH * 4)
+        for ranking in ranked.rankings:
+            documents: dict[str, float] = {}
+            for hit in ranking:
+                documents.setdefault(str(ranked.payloads[hit.id]["document_id"]), hit.score)
+            found.append(list(documents.items())[:DEPTH])
     return found
 
 

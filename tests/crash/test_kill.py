@@ -79,8 +79,10 @@ def _contents(folder: Path) -> dict[str, list[str]]:
         manifest = store.read_manifest(CORPUS)
         assert manifest is not None
         assert manifest.complete
+        # The staleness of the fit is counted over what one run wrote, so it depends on the runs.
+        fit = manifest.fit.model_copy(update={"extra": {}})
         found: dict[str, list[str]] = {
-            "manifest": [manifest.model_copy(update={"created": "", "updated": ""}).model_dump_json()]
+            "manifest": [manifest.model_copy(update={"created": "", "updated": "", "fit": fit}).model_dump_json()]
         }
         for shelf in Shelf:
             name = collection_name(CORPUS, manifest.generation, shelf)

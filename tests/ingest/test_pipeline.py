@@ -1,11 +1,13 @@
 """From files to a corpus that answers, on both stores."""
 
+import asyncio
 import json
 
 import pytest
 
 from ingest import CorpusOptions, ReadOptions, ingest
 from ingest.corpus import delete_corpus
+from ingest.refit import refit
 from schemas.errors import CorpusError, CorpusNotFound, EncoderMismatch, InputError, RowError, UsageError
 from schemas.spaces import Shelf
 from search import Corpus, search
@@ -195,3 +197,32 @@ def test_dense_vectors_of_unchanged_passages_are_taken_over(store, tmp_path):
     same = [key for key in after if key in before and after[key][0]["text"] == before[key][0]["text"]]
     assert len(same) > 5
     assert all(after[key][1] == before[key][1] for key in same)
+
+
+def test_an_open_corpus_turns_to_the_generation_that_a_refit_made(store, rows):
+    ingest([rows], "c", store=store, options=LEXICAL)
+    with Corpus("c", store) as corpus:
+        before = corpus.search("dogs at the lake").hits[0].document_id
+        refit("c", store=store)
+        assert corpus.search("dogs at the lake").hits[0].document_id == before
+        assert corpus.manifest.generation == 2
+
+
+def test_a_batch_gives_what_single_queries_give(store, rows):
+    ingest([rows], "c", store=store, options=LEXICAL)
+    queries = ["dogs at the lake", "免费班车", "ski"]
+    with Corpus("c", store) as corpus:
+        together = corpus.search_many(queries)
+        for query, answer in zip(queries, together, strict=True):
+            assert answer.hits == corpus.search(query).hits
+        assert asyncio.run(corpus.search_async("ski")).hits == together[2].hits
+
+
+def test_documents_come_once_each_with_their_best_passages(store, tmp_path):
+    long = " ".join(f"The lake has {n} boats and {n} swans." for n in range(150))
+    path = write(tmp_path / "rows.jsonl", [{"id": "a", "title": "Lake", "text": long}, *ROWS[1:]])
+    ingest([path], "c", store=store, options=LEXICAL)
+    hits = search("boats on the lake", "c", store=store, by_document=True).hits
+    assert [hit.document_id for hit in hits].count("a") == 1
+    assert hits[0].document_id == "a"
+    assert len(hits[0].passages) > 1
