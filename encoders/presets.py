@@ -1,6 +1,7 @@
 """What the models that people in this field use need to be fed: prompts, pooling, limits, licence.
 
-Each fact is from the model's own card, at ``source``. A wrong prompt or pooling gives plausible, worse
+Facts are those of the cards named by ``source``; hold one against its card before relying on it for the
+first time, since cards change. A wrong prompt or pooling gives plausible, worse
 vectors and no error, which is why they stand here by name. Where a model's folder states its own
 pooling, that is used: the preset's is for folders that hold bare transformers weights.
 """

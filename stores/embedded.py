@@ -286,6 +286,8 @@ class EdgeStore:
     ) -> Iterator[models.Record]:
         """Every point, in the order of ids."""
         check_filter(query_filter)
+        if batch_size < 1:
+            raise StoreError(f"Pages of {batch_size} points were asked for; give 1 or more.")
         offset = None
         while True:
             request = edge.ScrollRequest(

@@ -256,6 +256,8 @@ class ServerStore:
     ) -> Iterator[models.Record]:
         """Every point, in the order of ids."""
         check_filter(query_filter)
+        if batch_size < 1:
+            raise StoreError(f"Pages of {batch_size} points were asked for; give 1 or more.")
         offset: Any = None
         while True:
             page = partial(self._scroll, name, query_filter, batch_size, _which(payload), _which(vectors))
