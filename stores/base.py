@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+import numpy as np
 from qdrant_client import models
 
 from schemas.manifest import CorpusManifest
@@ -21,6 +22,21 @@ def collection_name(corpus: str, generation: int, shelf: Shelf) -> str:
 
 
 PayloadIndexType = Literal["keyword", "integer", "float", "bool", "datetime", "text"]
+
+
+def rows_without(batch: PointBatch) -> dict[str, list[int]]:
+    """For each space of the batch the rows that have no vector there: zero or empty ones."""
+    found: dict[str, list[int]] = {}
+    for name, vectors in batch.vectors.items():
+        if isinstance(vectors, np.ndarray):
+            empty = ~vectors.any(axis=1)
+        elif isinstance(vectors, list):
+            empty = np.array([len(tokens) == 0 for tokens in vectors], dtype=bool)
+        else:
+            empty = np.diff(vectors.indptr) == 0
+        if empty.any():
+            found[name] = [int(row) for row in np.flatnonzero(empty)]
+    return found
 
 
 class Store(Protocol):
@@ -79,7 +95,10 @@ class Store(Protocol):
         ...
 
     def update_vectors(self, name: str, batch: PointBatch) -> None:
-        """Write the batch's spaces of points that stand; other spaces and payloads stay (payloads ignored)."""
+        """Write the batch's spaces of points that stand; other spaces and payloads stay (payloads ignored).
+
+        A zero or empty row takes the point out of that space.
+        """
         ...
 
     def set_payload(self, name: str, payload: Mapping[str, Any], ids: Sequence[str]) -> None:

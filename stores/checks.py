@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from qdrant_client import models
 
 from schemas.errors import InvalidPoint
 from schemas.spaces import PointBatch, Space, SpaceKind, VectorBatch
@@ -162,6 +163,13 @@ def check_filter(value: Any, depth: int = 0) -> None:
         raise InvalidPoint(f"The filter is nested deeper than {MAX_DEPTH} levels; flatten it.")
     if value is None:
         return
+    if isinstance(value, models.FieldCondition):
+        _check_field(value)
+        return
+    if isinstance(value, models.HasIdCondition):
+        for point in value.has_id:
+            check_id(str(point))
+        return
     for part in ("must", "should", "must_not"):
         conditions = getattr(value, part, None)
         for condition in conditions if isinstance(conditions, list) else [conditions]:
@@ -169,6 +177,18 @@ def check_filter(value: Any, depth: int = 0) -> None:
                 check_filter(getattr(getattr(condition, "nested", None), "filter", condition), depth + 1)
     for condition in getattr(getattr(value, "min_should", None), "conditions", []):
         check_filter(getattr(getattr(condition, "nested", None), "filter", condition), depth + 1)
+
+
+def _check_field(condition: models.FieldCondition) -> None:
+    found: list[Any] = [condition.key]
+    if condition.match is not None:
+        for value in vars(condition.match).values():
+            found.extend(value if isinstance(value, list) else [value])
+    if isinstance(condition.range, models.Range):
+        found.extend(vars(condition.range).values())
+    for value in found:
+        if (wrong := _wrong_scalar(value)) is not None:
+            raise InvalidPoint(f"The filter on {condition.key!r} holds {wrong}.")
 
 
 def check_request(request: Any, spaces: Mapping[str, Space], depth: int = 0) -> None:
@@ -187,7 +207,7 @@ def check_request(request: Any, spaces: Mapping[str, Space], depth: int = 0) -> 
     check_filter(request.filter)
     query = request.query
     query = getattr(query, "nearest", query)
-    if isinstance(query, list) or hasattr(query, "indices"):
+    if isinstance(query, list | np.ndarray) or hasattr(query, "indices"):
         check_query(query, spaces.get(request.using or ""), request.using)
     wanted = getattr(request, "with_vector", None)
     if isinstance(wanted, list):
@@ -208,7 +228,7 @@ def check_query(vector: Any, space: Space | None, using: str | None) -> None:
     """Refuse a query vector of another dimension or with NaN, or an unknown space."""
     if space is None:
         raise InvalidPoint(f"There is no space {using!r} in this collection.")
-    values = getattr(vector, "values", vector)
+    values = vector if isinstance(vector, np.ndarray) else getattr(vector, "values", vector)
     try:
         numbers = np.asarray(values, dtype=np.float64)
     except (ValueError, TypeError):

@@ -159,7 +159,30 @@ def query_of(query: Any, using: str | None) -> Any:
             return edge.OrderBy(order)
         down = order.direction is models.Direction.DESC
         return edge.OrderBy(order.key, direction=edge.Direction.Desc if down else edge.Direction.Asc)
+    if isinstance(query, models.SampleQuery):
+        return edge.Sample.Random
+    if not isinstance(query, models.SparseVector | list | np.ndarray):
+        raise StoreError(f"The embedded engine cannot be asked a {type(query).__name__} here; use a server for it.")
     return edge.Query.Nearest(vector_of(query), using=using)
+
+
+def params_of(found: models.SearchParams | None) -> edge.SearchParams | None:
+    """How to search: exactly, how widely in the graph, and with what of quantization."""
+    if found is None:
+        return None
+    quantization = None
+    if found.quantization is not None:
+        quantization = edge.QuantizationSearchParams(
+            ignore=bool(found.quantization.ignore),
+            rescore=found.quantization.rescore,
+            oversampling=found.quantization.oversampling,
+        )
+    return edge.SearchParams(
+        hnsw_ef=found.hnsw_ef,
+        exact=bool(found.exact),
+        quantization=quantization,
+        indexed_only=bool(found.indexed_only),
+    )
 
 
 def vector_of(vector: Any) -> Any:
@@ -180,6 +203,7 @@ def prefetches_of(found: Any) -> list[edge.Prefetch] | None:
             prefetches=prefetches_of(one.prefetch),
             filter=filter_of(one.filter),
             score_threshold=one.score_threshold,
+            params=params_of(one.params),
         )
         for one in (found if isinstance(found, list) else [found])
     ]

@@ -31,11 +31,11 @@ from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Space
 from stores import edge_translation as translate
-from stores.base import PayloadIndexType
+from stores.base import PayloadIndexType, rows_without
 from stores.checks import check_batch, check_filter, check_id, check_names, check_payload, check_request
 from stores.files import is_unfinished, leftovers, remove, replace_text, sync_folder
 from stores.locking import FolderLock
-from stores.ties import MARGIN, cut
+from stores.ties import MARGIN, by_score, cut
 
 MARK = "xunyi-store.json"
 UPSERT_POINTS = 2000
@@ -71,6 +71,7 @@ class EdgeStore:
         self._open: dict[str, _Collection] = {}
         self._locks: dict[str, FolderLock] = {}
         self._guard = threading.RLock()
+        self._process = os.getpid()
         if folder.exists() and not folder.is_dir():
             raise StoreError(f"{folder} is a file, not a folder; give --store a folder or a URL.")
         if (
@@ -113,7 +114,8 @@ class EdgeStore:
     def write_manifest(self, manifest: CorpusManifest) -> None:
         """Make the manifest the corpus's current one, in one atomic step."""
         self._lock(manifest.corpus)
-        replace_text(self._corpus_folder(manifest.corpus) / "manifest.json", manifest.model_dump_json(indent=2))
+        with _files(self._root):
+            replace_text(self._corpus_folder(manifest.corpus) / "manifest.json", manifest.model_dump_json(indent=2))
 
     def delete_corpus(self, corpus: str) -> None:
         """Remove the corpus: its manifest first, then its collections."""
@@ -228,6 +230,10 @@ class EdgeStore:
                 ]
                 for start in range(0, len(vectors), UPSERT_POINTS):
                     collection.shard.update(edge.UpdateOperation.update_vectors(vectors[start : start + UPSERT_POINTS]))
+                for space, left_out in rows_without(batch).items():
+                    gone: list[Any] = [batch.ids[row] for row in left_out if batch.ids[row] in present]
+                    if gone:
+                        collection.shard.update(edge.UpdateOperation.delete_vectors(gone, [space]))
                 collection.shard.flush()
 
     def set_payload(self, name: str, payload: Mapping[str, Any], ids: Sequence[str]) -> None:
@@ -235,6 +241,8 @@ class EdgeStore:
         check_payload(payload, "the update")
         for point in ids:
             check_id(point)
+        if not ids:
+            return
         with self._guard, _engine(name):
             shard = self._collection(name).shard
             shard.update(edge.UpdateOperation.set_payload(list(ids), dict(payload)))
@@ -337,9 +345,9 @@ class EdgeStore:
                         return [_scored(point) for point in collection.shard.query(_request(request, more))]
 
                     offset, limit = request.offset or 0, request.limit or 10
-                    ordered = isinstance(request.query, models.OrderByQuery)
                     found = [_scored(point) for point in points]
-                    results.append(found[offset : offset + limit] if ordered else cut(ask, found, depth, offset, limit))
+                    ranked = by_score(request.query)
+                    results.append(cut(ask, found, depth, offset, limit) if ranked else found[offset : offset + limit])
                 return results
 
     def _check_request(self, collection: _Collection, request: models.QueryRequest) -> None:
@@ -386,14 +394,18 @@ class EdgeStore:
             folder = self._corpus_folder(corpus)
             # Marked first: a crash must not leave corpora in a folder that then counts as somebody else's.
             if not (self._root / MARK).exists():
-                replace_text(self._root / MARK, json.dumps({"format": 1}))
+                with _files(self._root):
+                    replace_text(self._root / MARK, json.dumps({"format": 1}))
             lock = FolderLock(folder / "lock", self._lock_wait)
-            lock.acquire()
+            with _files(self._root):
+                lock.acquire()
             self._locks[corpus] = lock
             for left in leftovers(folder):
                 remove(left)
 
     def _collection(self, name: str) -> _Collection:
+        if os.getpid() != self._process:
+            raise StoreError(f"{self._root} was opened before this process was forked; spawn it and open there.")
         if name in self._open:
             return self._open[name]
         folder = self._collection_folder(name)
@@ -402,6 +414,7 @@ class EdgeStore:
         self._lock(name.rsplit(".", 2)[0])
         try:
             described = json.loads((folder / "collection.json").read_text(encoding="utf-8"))
+            indexes = dict(described["indexes"])
             spaces = {space["name"]: Space.model_validate(space) for space in described["spaces"]}
             indexes = {str(field): str(kind) for field, kind in described["indexes"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -442,6 +455,7 @@ def _request(request: models.QueryRequest, depth: int) -> edge.QueryRequest:
         with_payload=_which(request.with_payload or False),
         filter=translate.filter_of(request.filter),
         score_threshold=request.score_threshold,
+        params=translate.params_of(request.params),
     )
 
 
@@ -484,6 +498,17 @@ def _built(kind: type[M], values: dict[str, Any]) -> M:
     ):
         object.__setattr__(made, slot, value)
     return made
+
+
+@contextmanager
+def _files(folder: Path) -> Iterator[None]:
+    """The system's own words about files as ours."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        where = error.filename or folder
+        raise StoreError(f"{where}: {why}; free the disk, mend the permissions or give another --store.") from error
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 from pydantic import ValidationError
 from qdrant_client import QdrantClient, models
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from schemas.errors import StoreDamaged, StoreError, StoreUnavailable, UsageError
@@ -26,9 +27,9 @@ from schemas.ids import corpus_namespace
 from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Space, SpaceKind
-from stores.base import PayloadIndexType
+from stores.base import PayloadIndexType, rows_without
 from stores.checks import check_batch, check_filter, check_id, check_payload, check_request
-from stores.ties import MARGIN, cut
+from stores.ties import MARGIN, by_score, cut
 
 MANIFESTS = "xunyi.manifests"
 REQUEST_BYTES = 16_000_000
@@ -57,6 +58,7 @@ class ServerStore:
         self, url: str, *, api_key: str | None = None, timeout: float = 60.0, prefer_grpc: bool = False
     ) -> None:
         self._memory = url == ":memory:"
+        self._timeout = timeout
         self._spaces: dict[str, dict[str, Space]] = {}
         if self._memory:
             self._location = url
@@ -66,19 +68,23 @@ class ServerStore:
         if parts.scheme not in ("http", "https", "grpc") or not parts.hostname:
             raise UsageError(f"--store {_shown(url)}: write http://HOST:PORT, https://HOST, or a folder.")
         self._location = _shown(url)
+        grpc = False
         if parts.scheme == "grpc":
             prefer_grpc, parts = True, parts._replace(scheme="http")
+            grpc = True
         try:
-            port = parts.port or (443 if parts.scheme == "https" else 6333)
+            port = parts.port or (443 if parts.scheme == "https" else 6334 if grpc else 6333)
         except ValueError:
             raise UsageError(f"--store {self._location}: the port is no number from 1 to 65535.") from None
         import warnings
 
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         with warnings.catch_warnings():
             # The client warns of a key sent without TLS, which is usual on loopback and in a container's network.
             warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
             self._client = QdrantClient(
-                url=f"{parts.scheme}://{parts.hostname}:{port}{parts.path}".rstrip("/"),
+                url=f"{parts.scheme}://{host}:{6333 if grpc else port}{parts.path}".rstrip("/"),
+                grpc_port=port if grpc else 6334,
                 api_key=api_key,
                 timeout=max(1, round(timeout)),
                 prefer_grpc=prefer_grpc,
@@ -207,12 +213,17 @@ class ServerStore:
             ]
             if points:
                 self._update_vectors(name, points)
+        for space, left_out in rows_without(batch).items():
+            if gone := [batch.ids[row] for row in left_out if batch.ids[row] in present]:
+                self._delete_vectors(name, gone, [space])
 
     def set_payload(self, name: str, payload: Mapping[str, Any], ids: Sequence[str]) -> None:
         """Set these payload keys on the points, leaving other keys."""
         check_payload(payload, "the update")
         for point in ids:
             check_id(point)
+        if not ids:
+            return
         self._call(lambda c: c.set_payload(name, dict(payload), points=list(ids), wait=True))
 
     def delete(self, name: str, points: Sequence[str] | models.Filter) -> None:
@@ -223,6 +234,8 @@ class ServerStore:
         else:
             for point in points:
                 check_id(point)
+            if not points:
+                return
             selector = models.PointIdsList(points=list(points))
         self._call(lambda c: c.delete(name, selector, wait=True))
 
@@ -299,8 +312,8 @@ class ServerStore:
 
             offset, limit = request.offset or 0, request.limit or 10
             points = list(answer.points)
-            ordered = isinstance(request.query, models.OrderByQuery)
-            results.append(points[offset : offset + limit] if ordered else cut(ask, points, depth, offset, limit))
+            ranked = by_score(request.query)
+            results.append(cut(ask, points, depth, offset, limit) if ranked else points[offset : offset + limit])
         return results
 
     # -- care ------------------------------------------------------------------------------
@@ -322,6 +335,10 @@ class ServerStore:
 
     def _update_vectors(self, name: str, points: list[models.PointVectors]) -> None:
         self._call(lambda c: c.update_vectors(name, points, wait=True))
+
+    def _delete_vectors(self, name: str, ids: list[str], spaces: list[str]) -> None:
+        points: Any = ids
+        self._call(lambda c: c.delete_vectors(name, spaces, points, wait=True))
 
     def _retrieve(self, name: str, ids: list[str], payload: Any, vectors: Any) -> list[models.Record]:
         return self._call(lambda c: c.retrieve(name, ids, with_payload=payload, with_vectors=vectors))
@@ -356,6 +373,7 @@ class ServerStore:
     def _call(self, ask: Callable[[QdrantClient], T]) -> T:
         """One request, tried again with growing pauses while the server cannot be reached or is overloaded."""
         pause = FIRST_PAUSE
+        give_up = time.monotonic() + self._timeout
         for attempt in range(1, TRIES + 1):
             try:
                 return ask(self._client)
@@ -363,7 +381,8 @@ class ServerStore:
                 why, fatal = self._judged(error)
                 if fatal is not None:
                     raise fatal from None
-                if attempt == TRIES:
+                # A server that hangs has used up the time of all tries with the first.
+                if attempt == TRIES or time.monotonic() >= give_up:
                     raise self._unavailable(why) from None
                 wait = max(pause * random.uniform(0.5, 1.0), _retry_after(error))
             time.sleep(wait)
@@ -379,6 +398,8 @@ class ServerStore:
             if code == 429 or code >= 500:
                 return f"it answers {code}", None
             return "", StoreError(f"{self._location} refuses the request: {_reason(error)}.")
+        if isinstance(error, ResourceExhaustedResponse):
+            return "it answers 429", None
         if isinstance(error, ResponseHandlingException | ApiException | ConnectionError | TimeoutError):
             return " ".join(str(error).split())[:200] or type(error).__name__, None
         if isinstance(error, ValueError):
@@ -392,7 +413,7 @@ class ServerStore:
             if name in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"):
                 return name, None
             return "", StoreError(f"{self._location} refuses the request: {name}.")
-        return "", error
+        return "", StoreError(f"{self._location} failed: {' '.join(str(error).split())[:300]}.")
 
     def _refused_key(self) -> StoreError:
         return StoreError(f"{self._location} refuses the key; set XUNYI_API_KEY to the right one.")
@@ -406,6 +427,8 @@ class ServerStore:
 
 def _retry_after(error: Exception) -> float:
     """Seconds that the server asks to wait, at most 30; 0 where it does not say."""
+    if isinstance(error, ResourceExhaustedResponse):
+        return min(float(error.retry_after_s), 30.0)
     if isinstance(error, UnexpectedResponse) and error.headers is not None:
         asked = str(dict(error.headers).get("retry-after", ""))
         return min(float(asked), 30.0) if asked.isdigit() else 0.0

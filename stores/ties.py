@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from qdrant_client import models
 
 MARGIN = 8
 """Results asked for beyond the limit, to see whether its last one has equals outside."""
@@ -24,6 +26,13 @@ class Scored(Protocol):
 
 
 P = TypeVar("P", bound=Scored)
+
+
+def by_score(query: Any) -> bool:
+    """Whether a query's results are ranked by their scores: not by a field, at random, by id, or for diversity."""
+    if isinstance(query, models.NearestQuery):
+        return query.mmr is None
+    return query is not None and not isinstance(query, models.OrderByQuery | models.SampleQuery)
 
 
 def in_order(points: list[P]) -> list[P]:
