@@ -13,6 +13,11 @@ META = "meta"
 """A document's own fields live under this key, so that they never meet ours."""
 
 
+def passage_hash(document: Document, passage: Passage) -> str:
+    """The digest of what a passage's vectors are made from."""
+    return content_hash(document.title, passage.text)
+
+
 def passage_payload(document: Document, passage: Passage) -> dict[str, Any]:
     """What a passage's point holds: all that a hit shows, and its own content hash."""
     return {
@@ -23,7 +28,7 @@ def passage_payload(document: Document, passage: Passage) -> dict[str, Any]:
         "start": passage.start,
         "end": passage.end,
         "text": passage.text,
-        "hash": content_hash(document.title, passage.text),
+        "hash": passage_hash(document, passage),
         META: dict(document.payload),
     }
 

@@ -14,7 +14,7 @@ from qdrant_client import models
 
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
-from ingest.payloads import document_payload, passage_payload
+from ingest.payloads import document_payload, passage_hash, passage_payload
 from ingest.spool import Planned
 from schemas.documents import Passage
 from schemas.ids import document_point_id, passage_point_id
@@ -198,7 +198,7 @@ def _reusing(target: Target, batch: Sequence[Slice], texts: list[str], ids: list
                 old[str((record.payload or {}).get("hash"))] = record.vector
     if not old:
         return target.encoder.encode_passages(texts)
-    hashes = [passage_payload(part.planned.document, passage)["hash"] for part in batch for passage in part.passages]
+    hashes = [passage_hash(part.planned.document, passage) for part in batch for passage in part.passages]
     fresh = [row for row, digest in enumerate(hashes) if digest not in old]
     new = target.encoder.encode_passages([texts[row] for row in fresh]) if fresh else {}
     result: dict[str, VectorBatch] = {}

@@ -11,7 +11,7 @@ from schemas.spaces import Shelf, VectorBatch
 from search.corpus import Corpus
 from search.evaluation import EvaluationReport, Ranking, evaluate
 from search.fusion import ScoredList
-from search.ranking import DOCUMENT_TFIDF, Ask, rank
+from search.ranking import DOCUMENT_TFIDF, Ask, rank, sparse_minima
 from search.tuning import FusionChoice, TuningReport, synthetic_qrels, synthetic_queries, tune
 
 HYBRID = "hybrid"
@@ -101,7 +101,7 @@ def tune_corpus(
         collected.update(zip(batch, ranked.lists, strict=True))
         document_of.update((p, str(payload["document_id"])) for p, payload in ranked.payloads.items())
     default = FusionChoice(method=corpus.fusion, weights={**used, DOCUMENT_TFIDF: used.get("tfidf", 0.0)})
-    minima = dict.fromkeys(("tfidf", "sparse", DOCUMENT_TFIDF), 0.0)
+    minima = sparse_minima(corpus.manifest, (*names, DOCUMENT_TFIDF))
     report = tune(
         collected, qrels, default=default, document_of=lambda passage: document_of[passage], minima=minima, folds=folds
     ).model_copy(update={"synthetic": synthetic})

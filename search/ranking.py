@@ -7,7 +7,7 @@ dense space once more, moved towards the best hit so far: pseudo-relevance feedb
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -74,7 +74,7 @@ def rank(store: Store, manifest: CorpusManifest, vectors: Mapping[str, VectorBat
     payloads: dict[str, Mapping[str, Any]] = {}
     _collect(store, passages, vectors, rows, depth, ask.query_filter, keys, lists, payloads)
     scores = _document_scores(store, manifest, vectors["tfidf"], queries, ask.query_filter) if whole else []
-    minima = {name: 0.0 for name in (*ask.spaces, DOCUMENT_TFIDF) if _is_sparse(manifest, name)}
+    minima = sparse_minima(manifest, (*ask.spaces, DOCUMENT_TFIDF))
 
     def fused() -> list[list[Fused]]:
         for found, by_document in zip(lists, scores, strict=False):
@@ -216,5 +216,6 @@ def rows_of(batch: VectorBatch) -> int:
     return len(batch) if isinstance(batch, list) else int(batch.shape[0])
 
 
-def _is_sparse(manifest: CorpusManifest, name: str) -> bool:
-    return name == DOCUMENT_TFIDF or manifest.spaces[name].kind is SpaceKind.SPARSE
+def sparse_minima(manifest: CorpusManifest, names: Iterable[str]) -> dict[str, float]:
+    """The lowest score that can be, for those of ``names`` that have one: 0 where spaces are sparse."""
+    return {name: 0.0 for name in names if name == DOCUMENT_TFIDF or manifest.spaces[name].kind is SpaceKind.SPARSE}

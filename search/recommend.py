@@ -17,6 +17,7 @@ from schemas.spaces import Shelf, SpaceKind
 from search.corpus import DEFAULT_FUSION, Corpus
 from search.filters import parse_where
 from search.fusion import WINDOW, fuse
+from search.ranking import sparse_minima
 
 UNLIKE_WEIGHT = 0.5
 """How much the disliked mean is subtracted: below 1, so that it steers and does not lead (Rocchio 1971)."""
@@ -64,7 +65,7 @@ def recommend(
         for (name, _), points in zip(asked, answers, strict=True)
     }
     used = corpus.weights(list(lists), weights)
-    minima = {name: 0.0 for name in lists if corpus.manifest.spaces[name].kind is SpaceKind.SPARSE}
+    minima = sparse_minima(corpus.manifest, lists)
     chosen = used if sum(used.values()) > 0 else None
     ranking = fuse(lists, method=DEFAULT_FUSION, weights=chosen, minima=minima, limit=limit) if lists else []
     records = corpus.store.retrieve(corpus.collection(Shelf.DOCUMENTS), [fused.id for fused in ranking])
