@@ -73,7 +73,7 @@ test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-docker: $(VENV)/.test-installed
-	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m docker tests/stores tests/integration $(PYTEST_ARGS)
 
 bench: $(VENV)/.test-installed
 	@for script in scripts/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

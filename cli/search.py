@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import comma_list, corpus_option, json_option, store_option
+from cli.options import comma_list, corpus_option, json_option, rerank_options, store_option
 from cli.output import console, emit_json, printable
 from schemas.errors import InputError, UsageError
 from schemas.search import Hit, SearchResponse
@@ -43,6 +43,7 @@ BATCH = 100
 @click.option(
     "--by", type=click.Choice(["passage", "document"]), default="passage", show_default=True, help="What a hit is."
 )
+@rerank_options
 @click.option("--explain", is_flag=True, help="Show each hit's rank, score and share in every space.")
 @json_option
 def command(
@@ -57,6 +58,9 @@ def command(
     fusion: FusionMethod | None,
     weights: tuple[str, ...] | None,
     by: str,
+    rerank: str | None,
+    rerank_top: int,
+    diversity: float | None,
     explain: bool,
     as_json: bool,
 ) -> None:
@@ -68,8 +72,10 @@ def command(
       xunyi search 孙悟空三打白骨精 --corpus novel --json
       xunyi search --queries queries.jsonl --corpus papers > answers.jsonl
       xunyi search "spa" --corpus hotels --where "stars>=4" --where city=杭州
+      xunyi search "quiet garden" --corpus hotels --rerank cross-encoder:BAAI/bge-reranker-v2-m3
     """
     from search import Corpus
+    from search.second_stage import Reranking
 
     if (query is None) == (queries is None):
         raise UsageError("Give a QUERY, or --queries FILE, and not both.")
@@ -85,6 +91,7 @@ def command(
                 fusion=fusion,
                 weights=_weights(weights),
                 by_document=by == "document",
+                rerank=Reranking(rerank, diversity, rerank_top),
             )
             for response in answers:
                 if as_json or queries is not None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from functools import lru_cache
+from collections.abc import Collection, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from encoders.article import article_features, article_spans, article_tokens
-from encoders.normalize import normalize
+from encoders.bags import Bags, bags_of, count
+from encoders.ngrams import LONGEST, code_points, ngrams
+from encoders.normalize import normalize, normalize_codes
 from encoders.segment import Segmenter
 from encoders.stopwords import english_stop_parts
 from schemas.errors import UsageError
@@ -19,6 +23,7 @@ from schemas.manifest import AnalyzerSettings, TfidfSettings
 # Han, kana and hangul are written without blanks or are short: they are cut by character or by jieba
 _CJK = "\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _RUN = re.compile(rf"[{_CJK}]+|(?:(?![{_CJK}])[\w\u0300-\u036f])+")
+_OTHER = re.compile(rf"(?:(?![{_CJK}])[\w\u0300-\u036f])+")
 _FIRST_CJK = re.compile(f"[{_CJK}]")
 _MARKS = re.compile("[\u0300-\u036f]")
 # nothing that people search for is longer; a stemmer is slow on what is (base64)
@@ -57,9 +62,25 @@ PRESETS: tuple[str, ...] = tuple(_PRESETS)
 """The names that ``AnalyzerSettings.preset`` may take."""
 
 
+MOST_FEATURES = 500_000
+"""Terms of a corpus that are kept, the frequent ones, unless told otherwise: it bounds the memory of an ingest. A novel
+has a quarter of it, and a hundred megabytes of Chinese two or three times as many, most of which stand once."""
+
+
 def recommended_tfidf(preset: str) -> TfidfSettings:
     """The TF-IDF settings that go with a preset."""
-    return TfidfSettings(min_df=0.01, unit="documents") if preset == "article" else TfidfSettings(sublinear_tf=True)
+    if preset == "article":
+        return TfidfSettings(min_df=0.01, unit="documents")
+    return TfidfSettings(sublinear_tf=True, max_features=MOST_FEATURES)
+
+
+@cache
+def _is_cjk() -> npt.NDArray[np.bool_]:
+    """Of each code point whether ``_CJK`` holds it."""
+    table = np.zeros(0x110000, dtype=np.bool_)
+    for first, last in re.findall("(.)(?:-(.))?", _CJK):
+        table[ord(first) : ord(last or first) + 1] = True
+    return table
 
 
 @lru_cache(maxsize=4)
@@ -98,13 +119,79 @@ class Analyzer:
 
     def words(self, text: str) -> list[str]:
         """The words of ``word2vec`` in their order: jieba's for Chinese, lower-cased and unstemmed for English."""
-        return self.analyze(text)[1]
+        return self.word_lists([text])[0]
+
+    def word_lists(self, texts: Sequence[str]) -> list[list[str]]:
+        """The words of each text, as ``words`` gives them."""
+        if self.settings.preset == "article":
+            return [article_tokens(text) for text in texts]
+        segmenter = _segmenter(self._names, self._options.hmm)
+        lists = []
+        for text in texts:
+            found: list[str] = []
+            for run in _RUN.findall(normalize(text)):
+                if _FIRST_CJK.match(run):
+                    found.extend(segmenter.cut(run))
+                elif 0 < len(word := _MARKS.sub("", run)) <= _LONGEST:
+                    found.append(word)
+            lists.append(found)
+        return lists
+
+    def feature_bags(self, texts: Sequence[str]) -> Bags:
+        """The counts of each text's ``features``, of all texts in one pass where the settings allow it."""
+        options = self._options
+        if self.settings.preset == "article" or options.jieba or max(options.char_ngrams, default=0) > LONGEST:
+            return bags_of(map(self.features, texts))
+        codes = normalize_codes(code_points("\n".join(texts)))
+        ends = np.cumsum([len(text) + 1 for text in texts])
+        inside = _is_cjk()[codes]
+        terms, columns, starts = ngrams(codes, inside, options.char_ngrams)
+        rows = np.searchsorted(ends, starts, side="right")
+        more_columns: list[int] = []
+        more_rows: list[int] = []
+        known: dict[str, int | None] = {}
+        places: dict[str, int] = {}
+        rest = np.where(inside, np.uint32(ord(" ")), codes).tobytes().decode("utf-32-le", "surrogatepass")
+        start = 0
+        for row, end in enumerate(ends.tolist()):
+            for run in _OTHER.findall(rest, start, end - 1):
+                if run not in known:
+                    feature = self._feature(_MARKS.sub("", run))
+                    known[run] = None if feature is None else places.setdefault(feature, len(terms) + len(places))
+                if (column := known[run]) is not None:
+                    more_columns.append(column)
+                    more_rows.append(row)
+            start = end
+        columns = np.concatenate([columns, np.array(more_columns, dtype=np.int64)])
+        return count(
+            [*terms, *places], columns, np.concatenate([rows, np.array(more_rows, dtype=np.int64)]), len(texts)
+        )
 
     def analyze(self, text: str) -> tuple[list[str], list[str]]:
         """``(features(text), words(text))`` from one segmentation."""
         if self.settings.preset == "article":
             return article_features(text), article_tokens(text)
         return self._cut(text, words=True)
+
+    def matches(self, text: str, features: Collection[str]) -> list[tuple[int, int, str]]:
+        """Those of ``spans`` whose feature is among ``features``, found without cutting the rest."""
+        if self.settings.preset == "article" or self._options.jieba:
+            return [span for span in self.spans(text) if span[2] in features]
+        plain = normalize(text)
+        found: list[tuple[int, int, str]] = []
+        # A piece of a run of Chinese is any stretch of it, so that looking for each is enough.
+        for feature in features:
+            if _FIRST_CJK.match(feature) and len(feature) in self._options.char_ngrams:
+                at = plain.find(feature)
+                while at >= 0:
+                    found.append((at, at + len(feature), feature))
+                    at = plain.find(feature, at + 1)
+        for match in _OTHER.finditer(plain):
+            word = self._feature(_MARKS.sub("", match.group()))
+            if word is not None and word in features:
+                found.append((match.start(), match.end(), word))
+        found.sort(key=lambda span: (span[0], -span[1]))
+        return found
 
     def spans(self, text: str) -> list[tuple[int, int, str]]:
         """``(start, end, feature)`` of each term in the original text, by start (article: single words only)."""

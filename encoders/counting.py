@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import heapq
-import shutil
 import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
+from typing import IO
 
 _DF = 1 << 40  # document frequency and occurrences share one int: half the memory of a pair
+
+
+LIMIT = 500_000
+"""Distinct terms held in memory, some 150 bytes each, before they go to disk."""
 
 
 class TermCounter:
     """Counts in how many texts a term stands (df) and how often (cf).
 
-    Once ``limit`` distinct terms are held, they go as a sorted run to a temporary folder, and the
+    Once ``limit`` distinct terms are held, they go as a sorted run to a temporary file, and the
     runs are merged at the end. Nothing is pruned, so no count depends on order or on the number of workers.
     """
 
-    def __init__(self, limit: int = 3_000_000) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._counts: dict[str, int] = {}
-        self._folder: Path | None = None
-        self._runs: list[Path] = []
+        self._runs: list[IO[str]] = []
 
     def add(self, terms: Iterable[str]) -> None:
         """Count the terms of one text."""
         counts = self._counts
         for term, n in Counter(terms).items():
             counts[term] = counts.get(term, 0) + _DF + n
+        if len(counts) >= self._limit:
+            self._spill()
+
+    def add_totals(self, terms: Iterable[str], df: Iterable[int], cf: Iterable[int]) -> None:
+        """Count terms that stand in ``df`` texts, ``cf`` times in all."""
+        counts = self._counts
+        for term, in_texts, occurrences in zip(terms, df, cf, strict=True):
+            counts[term] = counts.get(term, 0) + in_texts * _DF + occurrences
         if len(counts) >= self._limit:
             self._spill()
 
@@ -46,23 +55,22 @@ class TermCounter:
 
     def items(self) -> Iterator[tuple[str, int, int]]:
         """Every ``(term, df, cf)``, by term."""
-        with ExitStack() as stack:
-            runs: list[Iterator[tuple[str, int]]] = [iter(sorted(self._counts.items()))]
-            for path in self._runs:
-                file = stack.enter_context(path.open(encoding="utf-8", errors="surrogatepass", newline="\n"))
-                runs.append(_read(file))
-            for term, group in groupby(heapq.merge(*runs, key=itemgetter(0)), key=itemgetter(0)):
-                total = sum(count for _, count in group)
-                yield term, total // _DF, total % _DF
+        runs: list[Iterator[tuple[str, int]]] = [iter(sorted(self._counts.items()))]
+        for file in self._runs:
+            file.seek(0)
+            runs.append(_read(file))
+        for term, group in groupby(heapq.merge(*runs, key=itemgetter(0)), key=itemgetter(0)):
+            total = sum(count for _, count in group)
+            yield term, total // _DF, total % _DF
 
     def _spill(self) -> None:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="xunyi-terms-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        path = self._folder / f"{len(self._runs)}.run"
-        with path.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
-            file.writelines(f"{term}\t{count}\n" for term, count in sorted(self._counts.items()))
-        self._runs.append(path)
+        # A file without a name: no crash leaves it behind.
+        file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115 - closed with the counter
+            "w+", prefix="xunyi-", encoding="utf-8", errors="surrogatepass", newline="\n"
+        )
+        weakref.finalize(self, file.close)
+        file.writelines(f"{term}\t{count}\n" for term, count in sorted(self._counts.items()))
+        self._runs.append(file)
         self._counts = {}
 
 

@@ -1,13 +1,15 @@
-"""``tfidf`` and ``word2vec`` together: one analysis of a text fills both spaces."""
+"""``tfidf``, ``word2vec`` and ``lsa`` together: one analysis of a text fills all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from encoders.analysis import make_analyzer
+from encoders.bags import Bags, bags_of
 from encoders.base import TermLookup
-from encoders.tfidf import encode_features
-from encoders.word2vec import encode_words
+from encoders.lsa import DIM, encode_lsa
+from encoders.tfidf import encode_bags
+from encoders.word2vec import encode_word_bags
 from schemas.manifest import CorpusManifest
 from schemas.spaces import VectorBatch
 
@@ -21,12 +23,17 @@ class LexicalEncoder:
     def __init__(self, manifest: CorpusManifest, lookup: TermLookup) -> None:
         self.analyzer = make_analyzer(manifest.analyzer)
         self._manifest = manifest
-        self._lookup = lookup
+        self.lookup = lookup
 
     @property
     def has_words(self) -> bool:
         """Whether the corpus has the space that needs words."""
         return "word2vec" in self._manifest.spaces
+
+    @property
+    def has_features(self) -> bool:
+        """Whether the corpus has the space that needs features."""
+        return "tfidf" in self._manifest.spaces
 
     def encode_passages(
         self, texts: Sequence[str], words: Sequence[Sequence[str]] | None = None
@@ -44,12 +51,20 @@ class LexicalEncoder:
     def _encode(
         self, texts: Sequence[str], words: Sequence[Sequence[str]] | None, *, query: bool
     ) -> dict[str, VectorBatch]:
+        features = self.analyzer.feature_bags(texts) if self.has_features else None
+        found = None
+        if self.has_words:
+            found = bags_of(self.analyzer.word_lists(texts) if words is None else words)
+        return self.encode_bags(features, found, query=query)
+
+    def encode_bags(self, features: Bags | None, words: Bags | None, *, query: bool = False) -> dict[str, VectorBatch]:
+        """One row a text in each of the corpus's lexical spaces, from what was counted of the texts."""
         manifest = self._manifest
         vectors: dict[str, VectorBatch] = {}
-        if "tfidf" in manifest.spaces:
-            features = [self.analyzer.features(text) for text in texts]
-            vectors["tfidf"] = encode_features(features, self._lookup, manifest.tfidf, manifest.fit, query=query)
-        if self.has_words:
-            found = [self.analyzer.words(text) for text in texts] if words is None else words
-            vectors["word2vec"] = encode_words(found, self._lookup, manifest.word2vec, manifest.fit)
+        if features is not None and self.has_features:
+            vectors["tfidf"] = encode_bags(features, self.lookup, manifest.tfidf, manifest.fit, query=query)
+        if features is not None and (lsa := manifest.spaces.get("lsa")) is not None:
+            vectors["lsa"] = encode_lsa(features, self.lookup, manifest.tfidf, manifest.fit, dim=lsa.dim or DIM)
+        if words is not None and self.has_words:
+            vectors["word2vec"] = encode_word_bags(words, self.lookup, manifest.word2vec, manifest.fit)
         return vectors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,11 +16,17 @@ from schemas.errors import EncoderError
 Hub = Literal["huggingface", "modelscope"]
 
 WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pt")
+MODELS_VARIABLE = "XUNYI_MODELS"
+"""A folder of model folders, looked in before the hubs' caches: NAME, or ORG/NAME as on a hub."""
+
 _UNWANTED = ["*.onnx", "onnx/*", "openvino/*", "*.msgpack", "*.ot", "*.h5", "imgs/*", "*.gguf"]
 
 
 def model_folder(model: str, hub: Hub = "huggingface", *, download: bool = False) -> Path:
     """Find the folder of ``model``, a path or a hub id; fetch it only where ``download`` says so.
+
+    A path that is gone and a hub id are looked for below the folder that ``XUNYI_MODELS`` names, so that
+    a corpus made elsewhere finds its model here; its recorded hash tells whether it is the same.
 
     Raises
     ------
@@ -30,8 +37,13 @@ def model_folder(model: str, hub: Hub = "huggingface", *, download: bool = False
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder.resolve()
+    if gathered := _among_models(model):
+        return gathered
     if looks_like_path(model):
-        raise EncoderError(f"There is no model folder {folder}; name the folder that holds its config.json.")
+        raise EncoderError(
+            f"There is no model folder {folder}; name the folder that holds its config.json, or put it below the "
+            f"folder that {MODELS_VARIABLE} names."
+        )
     try:
         found = _snapshot(model, hub, download)
     except ImportError as error:
@@ -43,6 +55,15 @@ def model_folder(model: str, hub: Hub = "huggingface", *, download: bool = False
     if not has_weights(found):
         raise EncoderError(not_here(model, hub, download=download))
     return found
+
+
+def _among_models(model: str) -> Path | None:
+    root = os.environ.get(MODELS_VARIABLE)
+    if not root:
+        return None
+    names = [Path(model).name] if looks_like_path(model) else [model, model.rpartition("/")[2]]
+    places = [Path(root).expanduser() / name for name in names]
+    return next((place.resolve() for place in places if place.is_dir() and has_weights(place)), None)
 
 
 def has_weights(folder: Path) -> bool:

@@ -6,6 +6,10 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
+from encoders.ngrams import Codes
+
 
 @cache
 def _simplified() -> dict[str, str]:
@@ -44,6 +48,7 @@ class _Table(dict[int, str]):
 
 
 _TABLE = _Table()
+_UNKNOWN = 0xFFFFFFFF
 
 
 def normalize(text: str) -> str:
@@ -52,3 +57,19 @@ def normalize(text: str) -> str:
     ``len(normalize(text)) == len(text)``, and each character depends on its own original only.
     """
     return text.translate(_TABLE)
+
+
+@cache
+def _table() -> Codes:
+    return np.full(0x110000, _UNKNOWN, dtype=np.uint32)
+
+
+def normalize_codes(codes: Codes) -> Codes:
+    """What ``normalize`` does, on code points."""
+    table = _table()
+    folded: Codes = table[codes]
+    if (folded == _UNKNOWN).any():
+        for code in np.unique(codes[folded == _UNKNOWN]).tolist():
+            table[code] = ord(_TABLE[code])
+        folded = table[codes]
+    return folded

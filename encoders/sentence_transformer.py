@@ -16,6 +16,7 @@ import numpy as np
 from encoders.batching import token_batches
 from encoders.model_files import Hub, folder_revision, loading, model_folder
 from encoders.presets import Preset, preset_for
+from encoders.remote_code import check_trusted, has_own_code, trusted
 from encoders.torch_device import choose_device, choose_precision, require_torch
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
@@ -33,8 +34,8 @@ class SentenceTransformerEncoder:
         A folder or hub id; the preset's by default.
     task : str, optional
         What the query asks for, in the person's own words, where the model takes an instruction.
-    dim : int, optional
-        A shorter vector: the first ``dim`` components, normalised again (Matryoshka, arXiv:2205.13147).
+    dimensions : int, optional
+        A shorter vector: the first ``dimensions`` components, normalised again (Matryoshka, arXiv:2205.13147).
         For a preset one of its trained sizes.
     query_prompt, passage_prompt : str, optional
         Text before a query and a passage, instead of the preset's or of the model's own.
@@ -45,8 +46,9 @@ class SentenceTransformerEncoder:
         vectors are averaged by their lengths.
     hub, device, precision, token_budget
         As for ``encoders.bge_m3.BgeM3Encoder``.
-    trust_remote_code : bool, default False
-        Run the Python code that comes with the model.
+    trust_remote_code : bool, optional
+        Run the Python code that comes with the model; off unless ``XUNYI_TRUST_REMOTE_CODE`` says 1. No
+        corpus records it: whoever made a corpus must not choose what runs where it is searched.
 
     Raises
     ------
@@ -61,7 +63,7 @@ class SentenceTransformerEncoder:
         *,
         model: str | None = None,
         task: str | None = None,
-        dim: int | None = None,
+        dimensions: int | None = None,
         query_prompt: str | None = None,
         passage_prompt: str | None = None,
         pooling: str | None = None,
@@ -70,33 +72,32 @@ class SentenceTransformerEncoder:
         device: str | None = None,
         precision: str = "auto",
         token_budget: int | None = None,
-        trust_remote_code: bool = False,
+        trust_remote_code: bool | None = None,
     ) -> None:
         preset = preset_for(name) or (preset_for(model) if model else None)
         wanted = model or (preset.model if preset else name)
-        if preset and preset.remote_code and not trust_remote_code:
-            raise EncoderError(
-                f"The model {preset.model} comes with Python code of its own, which would run here with all your "
-                f"rights; read it at {preset.source}, then turn trust_remote_code on, or take another model."
-            )
+        trust = trusted(trust_remote_code)
+        if preset and preset.remote_code:
+            check_trusted(preset.model, preset.source, trust)
         require_torch()
         self._device = choose_device(device)
         self._precision = choose_precision(precision, self._device)
         self._budget = token_budget or (4096 if self._device == "cpu" else 65536)
         folder = model_folder(wanted, hub)
+        if has_own_code(folder):
+            check_trusted(wanted, str(folder), trust)
         with loading(wanted):
-            self._model = self._load(folder, pooling or (preset.pooling if preset else None), trust_remote_code)
+            self._model = self._load(folder, pooling or (preset.pooling if preset else None), trust)
         self._tokenizer: Any = self._model.tokenizer
         self._set_length(max_length, preset)
         self._tasks = {"query": preset.query_task, "passage": preset.passage_task} if preset else {}
         self._prompts = self._choose_prompts(preset, task, query_prompt, passage_prompt)
-        self._dim = self._choose_dim(dim, preset, wanted)
+        self._dim = self._choose_dim(dimensions, preset, wanted)
         self._spaces = {"dense": Space(name="dense", kind=SpaceKind.DENSE, dim=self._dim)}
         given = {
             "model": str(folder) if Path(wanted).expanduser().is_dir() else model,
-            "task": task, "dim": dim, "query_prompt": query_prompt, "passage_prompt": passage_prompt,
-            "pooling": pooling, "max_length": max_length, "trust_remote_code": trust_remote_code or None,
-            "hub": hub if hub != "huggingface" else None,
+            "task": task, "dimensions": dimensions, "query_prompt": query_prompt, "passage_prompt": passage_prompt,
+            "pooling": pooling, "max_length": max_length, "hub": hub if hub != "huggingface" else None,
         }  # fmt: skip
         self._identity = EncoderIdentity(
             name=name,
@@ -149,11 +150,17 @@ class SentenceTransformerEncoder:
     def _choose_dim(self, dim: int | None, preset: Preset | None, model: str) -> int:
         size = getattr(self._model, "get_embedding_dimension", None) or self._model.get_sentence_embedding_dimension
         full = int(size())
+        if preset and full != preset.dim:
+            raise EncoderError(
+                f"The folder of {model} gives {full} dimensions, where {preset.model} has {preset.dim}: it holds "
+                f"another model, or lacks a layer; fetch the whole model in sentence-transformers' layout."
+            )
         if dim is None or dim == full:
             return full
-        if preset and dim not in preset.matryoshka:
-            sizes = ", ".join(map(str, preset.matryoshka)) or "no other"
-            raise EncoderError(f"The model {model} gives {full} dimensions and was trained for {sizes}; not {dim}.")
+        if preset and not preset.gives(dim):
+            raise EncoderError(
+                f"The model {model} gives {full} dimensions and was trained for {preset.sizes}; not {dim}."
+            )
         if not 0 < dim < full:
             raise EncoderError(f"The model {model} gives {full} dimensions; {dim} cannot be had.")
         return dim

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from encoders.base import TermLookup
+from encoders.bags import Bags, bags_of
+from encoders.base import TermLookup, term_arrays
 from schemas.manifest import FitStats, TfidfSettings
 
 
@@ -28,41 +28,31 @@ def encode_features(
     ``ln(1 + (n - df + 0.5) / (df + 0.5))`` (Robertson & Zaragoza 2009). Unknown features are left out;
     a passage's length counts them.
     """
-    terms = lookup({feature for features in feature_lists for feature in features})
-    known = {name: term for name, term in terms.items() if term.index is not None}
-    columns: list[int] = []
-    counts: list[int] = []
-    idf: list[float] = []
-    df: list[int] = []
-    ends = [0]
-    for features in feature_lists:
-        for feature, count in Counter(features).items():
-            term = known.get(feature)
-            if term is not None and term.index is not None:
-                columns.append(term.index)
-                counts.append(count)
-                idf.append(term.idf)
-                df.append(term.df)
-        ends.append(len(columns))
-    indptr = np.array(ends, dtype=np.int64)
-    tf = np.array(counts, dtype=np.float64)
-    rows = np.repeat(np.arange(len(feature_lists)), np.diff(indptr))
+    return encode_bags(bags_of(feature_lists), lookup, settings, stats, query=query)
+
+
+def encode_bags(bags: Bags, lookup: TermLookup, settings: TfidfSettings, stats: FitStats, *, query: bool) -> csr_array:
+    """``encode_features`` of texts that are counted already."""
+    terms = term_arrays(lookup, bags.terms)
+    entries = np.flatnonzero(terms.index[bags.counts.indices] >= 0)
+    rows = bags.row_of_entry[entries]
+    term = bags.counts.indices[entries]
+    tf = bags.counts.data[entries].astype(np.float64)
     if settings.weighting == "bm25":
         data = tf
         if not query:
-            lengths = np.array([len(features) for features in feature_lists], dtype=np.float64)
-            relative = lengths / (stats.average_length or 1.0)
+            relative = bags.lengths / (stats.average_length or 1.0)
             norm = settings.k1 * (1.0 - settings.b + settings.b * relative)
-            in_passages = np.array(df, dtype=np.float64)
+            in_passages = terms.df[term].astype(np.float64)
             weight = np.log1p((stats.passages - in_passages + 0.5) / (in_passages + 0.5))
             data = weight * tf * (settings.k1 + 1.0) / (tf + norm[rows])
     else:
-        data = (1.0 + np.log(tf) if settings.sublinear_tf else tf) * np.array(idf, dtype=np.float64)
-        squares = np.bincount(rows, weights=data * data, minlength=len(feature_lists))
+        data = (1.0 + np.log(tf) if settings.sublinear_tf else tf) * terms.idf[term]
+        squares = np.bincount(rows, weights=data * data, minlength=len(bags))
         data = data / np.sqrt(squares)[rows]
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(bags)))])
     matrix = csr_array(
-        (data.astype(np.float32), np.array(columns, dtype=np.int64), indptr),
-        shape=(len(feature_lists), stats.features),
+        (data.astype(np.float32), terms.index[term], ends.astype(np.int64)), shape=(len(bags), stats.features)
     )
     matrix.sort_indices()
     return matrix

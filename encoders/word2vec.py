@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from encoders.base import TermLookup
+from encoders.bags import Bags, bags_of
+from encoders.base import TermLookup, term_arrays
 from schemas.manifest import FitStats, Word2VecSettings
 
 Matrix = npt.NDArray[np.float32]
@@ -19,8 +19,8 @@ Matrix = npt.NDArray[np.float32]
 _LONGEST_SENTENCE = 5_000
 # fewer texts than this say nothing about what all texts share: one text's component is the text
 _FEWEST_FOR_COMPONENT = 32
-_TRAINED_WORDS = 3_000_000
-_EPOCHS = (3, 30)
+_TRAINED_WORDS = 1_500_000
+_MOST_EPOCHS = 30
 
 
 class _Sentences:
@@ -53,10 +53,10 @@ def spool_line(words: Sequence[str]) -> str:
 def epochs_for(words: int) -> int:
     """How often to read a corpus of so many words where the settings leave it open (``epochs=0``).
 
-    About three million words are trained on in all, in 3 to 30 rounds: a novel needs many,
-    a large corpus says everything often enough in few.
+    About a million and a half words are trained on in all, in at most 30 rounds: a novel needs several,
+    and a corpus of more words is read once, so that training grows no faster than the corpus.
     """
-    return max(_EPOCHS[0], min(_EPOCHS[1], math.ceil(_TRAINED_WORDS / max(words, 1))))
+    return max(1, min(_MOST_EPOCHS, round(_TRAINED_WORDS / max(words, 1))))
 
 
 def train(source: Path | Iterable[Sequence[str]], settings: Word2VecSettings) -> tuple[list[str], Matrix]:
@@ -114,24 +114,17 @@ def _stable_hash(text: str) -> int:
     return zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
-def _means(
-    word_lists: Sequence[Sequence[str]], lookup: TermLookup, settings: Word2VecSettings, stats: FitStats
-) -> npt.NDArray[np.float64]:
+def _means(bags: Bags, lookup: TermLookup, settings: Word2VecSettings, stats: FitStats) -> npt.NDArray[np.float64]:
     """Means weighted by ``a / (a + p(word))``, shape ``(n, dim)``; zero without a known word."""
-    terms = lookup({word for words in word_lists for word in words})
+    terms = term_arrays(lookup, bags.terms)
     total = max(int(stats.extra.get("word_tokens") or stats.tokens), 1)
-    known = [(name, term) for name, term in terms.items() if term.vector is not None]
-    means = np.zeros((len(word_lists), settings.dim), dtype=np.float64)
-    if not known:
-        return means
-    rows = {name: row for row, (name, _) in enumerate(known)}
-    vectors = np.array([term.vector for _, term in known], dtype=np.float64)
-    share = np.array([term.cf for _, term in known], dtype=np.float64) / total
-    weighted = vectors * (settings.sif_a / (settings.sif_a + share))[:, None]
-    for i, words in enumerate(word_lists):
-        found = [row for word in words if (row := rows.get(word)) is not None]
-        if found:
-            means[i] = weighted[found].mean(axis=0)
+    if not len(terms.with_vector):
+        return np.zeros((len(bags), settings.dim), dtype=np.float64)
+    share = terms.cf[terms.with_vector] / total
+    weighted = terms.vectors.astype(np.float64) * (settings.sif_a / (settings.sif_a + share))[:, None]
+    known = bags.counts[:, terms.with_vector].astype(np.float64)
+    number = known.sum(axis=1)[:, None]
+    means: npt.NDArray[np.float64] = (known @ weighted) / np.maximum(number, 1.0)
     return means
 
 
@@ -143,7 +136,7 @@ def fit_components(
     The first right singular vectors of the texts' means (Arora, Liang & Ma 2017), one after another in
     one list of ``remove_components * dim`` floats; empty for fewer than 32 texts with a known word.
     """
-    means = _means(word_lists, lookup, settings, stats)
+    means = _means(bags_of(word_lists), lookup, settings, stats)
     means = means[np.any(means != 0, axis=1)]
     component: list[float] = []
     if settings.remove_components > 0 and len(means) >= _FEWEST_FOR_COMPONENT:
@@ -161,7 +154,12 @@ def encode_words(
     A smooth-inverse-frequency weighted mean with the common components of ``fit_components`` removed
     (Arora, Liang & Ma 2017, "A simple but tough-to-beat baseline for sentence embeddings").
     """
-    vectors = _means(word_lists, lookup, settings, stats)
+    return encode_word_bags(bags_of(word_lists), lookup, settings, stats)
+
+
+def encode_word_bags(bags: Bags, lookup: TermLookup, settings: Word2VecSettings, stats: FitStats) -> Matrix:
+    """``encode_words`` of texts that are counted already."""
+    vectors = _means(bags, lookup, settings, stats)
     component = stats.extra.get("component") or []
     if component:
         axes = np.array(component, dtype=np.float64).reshape(-1, settings.dim)

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 
 from encoders.analysis import make_analyzer, recommended_tfidf
 from encoders.base import Encoder
-from schemas.errors import CorpusError, CorpusNotFound, EncoderMismatch, UsageError
-from schemas.ingest import DEFAULT_SPACES, LEXICAL_SPACES, CorpusOptions
+from encoders.lsa import DIM
+from schemas.errors import CorpusError, CorpusNotFound, UsageError
+from schemas.ingest import DEFAULT_LEXICAL, LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import AnalyzerSettings, CorpusManifest, SplitterSettings, TfidfSettings, Word2VecSettings
 from schemas.names import check_corpus_name
 from schemas.spaces import Shelf, Space, SpaceKind
+from schemas.storage import StorageSettings
 from stores.base import Store, collection_name
 from stores.opening import open_store
 
@@ -25,13 +27,17 @@ def new_manifest(corpus: str, options: CorpusOptions, encoder: Encoder | None) -
     offered: dict[str, Space] = dict(encoder.spaces) if encoder is not None else {}
     offered["tfidf"] = Space(name="tfidf", kind=SpaceKind.SPARSE)
     offered["word2vec"] = Space(name="word2vec", kind=SpaceKind.DENSE, dim=word2vec.dim)
-    wanted = options.spaces or tuple(DEFAULT_SPACES)
+    learned = tuple(encoder.spaces) if encoder is not None else ()
+    offered["lsa"] = Space(name="lsa", kind=SpaceKind.DENSE, dim=DIM)
+    wanted = options.spaces or (*learned, *DEFAULT_LEXICAL)
     unknown = [name for name in wanted if name not in offered]
     if unknown:
         raise UsageError(
             f"--spaces: no encoder fills {', '.join(map(repr, unknown))}; choose among {', '.join(sorted(offered))}."
         )
-    budget = options.max_tokens or DEFAULT_MAX_TOKENS
+    if "lsa" in wanted and "tfidf" not in wanted:
+        raise UsageError("--spaces: lsa is made of TF-IDF; add tfidf to the spaces.")
+    budget = options.max_tokens or min(DEFAULT_MAX_TOKENS, encoder.max_tokens if encoder else DEFAULT_MAX_TOKENS)
     if encoder is not None and budget > encoder.max_tokens:
         raise UsageError(
             f"--max-tokens {budget}: the encoder {encoder.identity.name} reads {encoder.max_tokens} tokens; "
@@ -49,6 +55,7 @@ def new_manifest(corpus: str, options: CorpusOptions, encoder: Encoder | None) -
         word2vec=word2vec,
         splitter=SplitterSettings(max_tokens=budget, counter="encoder" if encoder else "estimate"),
         titles=analyzer.preset != "article" if options.titles is None else options.titles,
+        storage=options.storage or StorageSettings(),
         created=now,
         updated=now,
     )
@@ -57,19 +64,13 @@ def new_manifest(corpus: str, options: CorpusOptions, encoder: Encoder | None) -
 def require_agreement(manifest: CorpusManifest, options: CorpusOptions) -> None:
     """Refuse an ingest that asks for other settings than those the corpus was made with."""
     name = manifest.corpus
-    if options.encoder is not None:
-        for space, identity in manifest.encoders.items():
-            if identity.name != options.encoder:
-                raise EncoderMismatch(
-                    f"The corpus {name!r} was made with the encoder {identity.name!r} (space {space!r}), "
-                    f"not {options.encoder!r}; ingest into a new corpus, or leave out --encoder."
-                )
     asked = {
         "--spaces": (options.spaces and sorted(options.spaces), sorted(manifest.spaces)),
         "--analyzer": (_analyzer(options), manifest.analyzer),
         "--weighting": (options.weighting, manifest.tfidf.weighting),
         "--max-tokens": (options.max_tokens, manifest.splitter.max_tokens),
         "--titles": (options.titles, manifest.titles),
+        "the storage settings": (options.storage, manifest.storage),
         "the TF-IDF settings": (options.tfidf, manifest.tfidf),
         "the Word2Vec settings": (options.word2vec, manifest.word2vec),
     }
@@ -92,22 +93,24 @@ def _tfidf(options: CorpusOptions, analyzer: AnalyzerSettings) -> TfidfSettings:
 
 def _shown(value: object) -> str:
     if isinstance(value, AnalyzerSettings):
-        return value.preset
+        names = value.options.get("user_dict")
+        return f"{value.preset} with {len(names)} names of a user dictionary" if names else value.preset
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def create_shelves(store: Store, manifest: CorpusManifest) -> None:
     """Make the passages and documents collections, where they do not stand already."""
-    spaces = list(manifest.spaces.values())
     passages = collection_name(manifest.corpus, manifest.generation, Shelf.PASSAGES)
-    store.create_collection(passages, spaces)
+    store.create_collection(passages, list(manifest.spaces.values()), manifest.storage)
     store.create_payload_index(passages, "document_id", "keyword")
     store.create_payload_index(passages, "position", "integer")
+    store.create_payload_index(passages, "title", "keyword")
+    store.create_payload_index(passages, "chapter", "keyword")
     documents = collection_name(manifest.corpus, manifest.generation, Shelf.DOCUMENTS)
-    # A document's dense vector is the mean of its passages'; what an encoder says of single tokens has no mean.
-    store.create_collection(documents, [s for s in spaces if s.name in ("dense", *LEXICAL_SPACES)])
+    store.create_collection(documents, manifest.document_spaces, manifest.storage)
     store.create_payload_index(documents, "document_id", "keyword")
     store.create_payload_index(documents, "title", "keyword")
+    store.create_payload_index(documents, "chapter", "keyword")
 
 
 def delete_corpus(name: str, store: str | Store | None = None) -> None:

@@ -156,10 +156,10 @@ def _shelves(manifest: CorpusManifest) -> dict[Shelf, list[str]]:
     names = list(manifest.spaces)
     shelves = {
         Shelf.PASSAGES: names,
-        Shelf.DOCUMENTS: [name for name in names if name in ("dense", "tfidf", "word2vec")],
+        Shelf.DOCUMENTS: [space.name for space in manifest.document_spaces],
     }
     if "tfidf" in names or "word2vec" in names:
-        shelves[Shelf.TERMS] = [name for name in names if name == "word2vec"]
+        shelves[Shelf.TERMS] = [space.name for space in manifest.term_spaces]
     return shelves
 
 
@@ -170,7 +170,7 @@ def _prepare(store: Store, manifest: CorpusManifest, shelves: Mapping[Shelf, lis
     create_shelves(store, manifest)
     if Shelf.TERMS in shelves:
         terms = [manifest.spaces[name] for name in shelves[Shelf.TERMS]]
-        store.create_collection(_collection(manifest, Shelf.TERMS), terms)
+        store.create_collection(_collection(manifest, Shelf.TERMS), terms, manifest.storage)
     for field, kind in manifest.payload_fields.items():
         for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
             store.create_payload_index(_collection(manifest, shelf), f"{META}.{field}", kind)  # type: ignore[arg-type]

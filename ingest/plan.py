@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
-from ingest.payloads import FieldTypes
-from ingest.splitting import split
-from ingest.spool import Planned, Spool
+from ingest.blocks import Planned
 from schemas.documents import Document, Rejected
 from schemas.ids import content_hash, document_point_id
 from stores.base import Store
@@ -35,6 +33,8 @@ class Plan:
     removed: int = 0
     rejected: int = 0
     rejected_rows: list[Rejected] = field(default_factory=list)
+    unsure: set[str] = field(default_factory=set)
+    """Sources of rows set aside that may belong to documents which stand."""
 
 
 def document_hash(document: Document, titles: bool) -> str:
@@ -54,10 +54,10 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 class Planner:
-    """Splits what is new or changed, and hands each such document on.
+    """Compares what is read with what stands, and hands on what is new or changed.
 
     ``existing`` is the collection of the documents shelf, or None for a new corpus. ``rejected`` is
-    told of every row set aside. With ``only_compare`` nothing is split or handed on: a dry run.
+    told of every row set aside. With ``only_compare`` nothing is handed on: a dry run.
     """
 
     def __init__(
@@ -66,8 +66,6 @@ class Planner:
         corpus: str,
         existing: str | None,
         *,
-        max_tokens: int,
-        count_tokens: Callable[[Sequence[str]], list[int]],
         titles: bool,
         rejected: Callable[[Rejected], None] | None = None,
         only_compare: bool = False,
@@ -77,15 +75,11 @@ class Planner:
         self._store = store
         self._corpus = corpus
         self._existing = existing
-        self._max_tokens = max_tokens
-        self._count_tokens = count_tokens
         self._titles = titles
         self.plan = Plan()
 
-    def run(
-        self, items: Iterable[Document | Rejected], spool: Spool, fields: FieldTypes, each: Callable[[Planned], Planned]
-    ) -> Iterator[int]:
-        """Read everything; ``each`` sees every document to write. Yields the documents read so far."""
+    def run(self, items: Iterable[Document | Rejected], progress: Callable[[int], None]) -> Iterator[Planned]:
+        """Read everything; gives each document to write, without passages. ``progress`` hears of documents read."""
         for batch in batched(items, LEDGER_BATCH):
             documents = []
             for item in batch:
@@ -97,27 +91,24 @@ class Planner:
             for document in documents:
                 self.plan.documents += 1
                 digest = document_hash(document, self._titles)
-                old_hash, old_passages = ledger.get(document.id, ("", 0))
+                old_hash, old_passages = ledger.get(document.id, (None, None))
                 if digest == old_hash:
                     self.plan.unchanged += 1
                     continue
-                if old_hash:
-                    self.plan.changed += 1
-                else:
+                if old_hash is None:
                     self.plan.added += 1
-                if self._only_compare:
-                    continue
-                passages = split(document, max_tokens=self._max_tokens, count_tokens=self._count_tokens)
-                fields.add(document.payload)
-                spool.append(each(Planned(document, passages, digest, old_passages)))
-            yield self.plan.documents
+                else:
+                    self.plan.changed += 1
+                if not self._only_compare:
+                    yield Planned(document, [], digest, old_passages)
+            progress(self.plan.documents)
 
-    def _recorded(self, documents: Sequence[Document]) -> dict[str, tuple[str, int]]:
+    def _recorded(self, documents: Sequence[Document]) -> dict[str, tuple[str | None, int | None]]:
         if self._existing is None or not documents:
             return {}
         ids = [document_point_id(self._corpus, document.id) for document in documents]
         records = self._store.retrieve(self._existing, ids, payload=["document_id", "hash", "passages"])
-        found: dict[str, tuple[str, int]] = {}
+        found: dict[str, tuple[str | None, int | None]] = {}
         for record in records:
             payload: dict[str, Any] = record.payload or {}
             found[str(payload["document_id"])] = (str(payload["hash"]), int(payload["passages"]))
@@ -125,6 +116,8 @@ class Planner:
 
     def _reject(self, row: Rejected) -> None:
         self.plan.rejected += 1
+        if not row.repeats:
+            self.plan.unsure.add(row.source)
         if self._rejected is not None:
             self._rejected(row)
         if len(self.plan.rejected_rows) < KEPT_REJECTIONS:

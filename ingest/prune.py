@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from qdrant_client import models
 
@@ -15,10 +16,31 @@ PRUNE_BATCH = 256
 """Documents removed in one request."""
 
 
-def gone_documents(store: Store, documents: str, met: Container[bytes]) -> list[str]:
-    """The ids of the corpus's documents that are not among ``met``, the digests of the ids that a run read."""
-    found = (str((record.payload or {})["document_id"]) for record in store.scroll(documents, payload=["document_id"]))
-    return [document for document in found if digest(document) not in met]
+class Scope:
+    """Which recorded sources a run answers for: the files it read, and what a folder of ``paths`` held once.
+
+    A relative path means the same from whatever folder it was given, if that is the same folder still.
+    Of the sources ``unsure`` nothing is to be removed.
+    """
+
+    def __init__(self, sources: Iterable[Path], paths: Iterable[Path], unsure: Iterable[str]) -> None:
+        self._roots = {path.absolute() for path in (*sources, *paths)}
+        self._unsure = {Path(source).absolute() for source in unsure}
+
+    def holds(self, source: str) -> bool:
+        """Whether a document of this source that was not met is gone."""
+        path = Path(source).absolute()
+        return path not in self._unsure and not self._roots.isdisjoint((path, *path.parents))
+
+
+def gone_documents(store: Store, documents: str, met: Container[bytes], scope: Scope) -> list[str]:
+    """The ids of documents whose source ``scope`` holds and that are not among ``met``, digests of the ids read."""
+    gone = []
+    for record in store.scroll(documents, payload=["document_id", "source"]):
+        payload = record.payload or {}
+        if digest(str(payload["document_id"])) not in met and scope.holds(str(payload["source"])):
+            gone.append(str(payload["document_id"]))
+    return gone
 
 
 def remove_documents(store: Store, corpus: str, passages: str, documents: str, gone: Sequence[str]) -> Iterator[int]:

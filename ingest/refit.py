@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from qdrant_client import models
 
-from encoders.analysis import make_analyzer
 from encoders.lexical import LexicalEncoder
+from ingest.blocks import Block, BlockMaker, BlockSettings, Planned, in_blocks
 from ingest.copying import stored_vectors
 from ingest.corpus import create_shelves
 from ingest.fit import Fitter, write_terms
 from ingest.payloads import META
 from ingest.plan import batched
+from ingest.rebuild import drop_other_generations, unfinished
 from ingest.run import Progress
-from ingest.spool import Planned, Spool
-from ingest.staleness import stale_share
-from ingest.write import Slice, document_words, indexed_text, passage_words, slices
+from ingest.spool import Spool
+from ingest.staleness import SINCE_FIT, stale_share
+from ingest.write import slices
 from schemas.documents import Document, Passage
 from schemas.errors import CorpusError, CorpusNotFound, StoreDamaged
 from schemas.ids import document_point_id, passage_point_id
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest, Counts
 from schemas.names import check_corpus_name
-from schemas.spaces import PointBatch, Shelf
+from schemas.spaces import PointBatch, Shelf, VectorBatch
 from stores.base import Store, collection_name
 from stores.opening import open_store
 
@@ -81,26 +80,19 @@ def refit(
             raise CorpusError(f"The corpus {corpus!r} has no lexical space (tfidf, word2vec), so there is no fit.")
         if not manifest.complete:
             raise CorpusError(f"The ingest of {corpus!r} is unfinished; run it again first, then refit.")
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xunyi-")))
-        return _Refit(opened, manifest, folder, progress or (lambda *_: None), stack).run(keep_old)
-
-
-def drop_other_generations(store: Store, manifest: CorpusManifest) -> None:
-    """Remove the corpus's collections of every generation but the current one."""
-    for name in store.list_collections():
-        owner, generation, _ = name.rsplit(".", 2)
-        if owner == manifest.corpus and generation != f"g{manifest.generation}":
-            store.drop_collection(name)
+        if unfinished(opened, manifest):
+            raise CorpusError(
+                f"A change of the spaces of {corpus!r} is unfinished, and a refit would lose it: run that first, or "
+                f"give it up with: xunyi spaces remove {corpus} --unfinished"
+            )
+        return _Refit(opened, manifest, progress or (lambda *_: None), stack).run(keep_old)
 
 
 class _Refit:
-    def __init__(
-        self, store: Store, manifest: CorpusManifest, folder: Path, progress: Progress, stack: ExitStack
-    ) -> None:
+    def __init__(self, store: Store, manifest: CorpusManifest, progress: Progress, stack: ExitStack) -> None:
         self._store = store
         self._old = manifest
-        self._new = manifest.model_copy(update={"generation": manifest.generation + 1})
-        self._folder = folder
+        self._new = manifest.model_copy(update={"generation": manifest.generation + 1, "rebuild": None})
         self._progress = progress
         self._stack = stack
         self._seconds: dict[str, float] = {}
@@ -108,7 +100,7 @@ class _Refit:
     def run(self, keep_old: bool) -> RefitReport:
         started = time.perf_counter()
         drop_other_generations(self._store, self._old)
-        spool = Spool(self._folder)
+        spool = Spool()
         self._stack.callback(spool.close)
         lexical = self._fit(spool)
         self._copy(spool, lexical)
@@ -137,32 +129,27 @@ class _Refit:
     def _fit(self, spool: Spool) -> LexicalEncoder:
         started = time.perf_counter()
         manifest = self._new
-        fitter = Fitter(
-            make_analyzer(manifest.analyzer),
-            manifest.tfidf,
-            manifest.word2vec,
-            self._folder,
-            spaces=[name for name in LEXICAL_SPACES if name in manifest.spaces],
-            titles=manifest.titles,
-        )
+        fitter = Fitter(manifest)
         self._stack.callback(fitter.close)
-        for planned in self._documents():
-            spool.append(fitter.add(planned))
+        make = BlockMaker(BlockSettings.of(manifest, sentences=True))
+        for documents in in_blocks(self._documents()):
+            block = make(documents)
+            fitter.add(block)
+            spool.append(block)
             self._progress("read", spool.documents, self._old.counts.documents)
-        spool.close()
         self._seconds["read"] = time.perf_counter() - started
         started = time.perf_counter()
         self._progress("fit", 0, None)
-        space = manifest.spaces.get("word2vec")
+        spaces = manifest.term_spaces
         terms = self._collection(self._new, Shelf.TERMS)
-        self._store.create_collection(terms, [space] if space is not None else [])
-        vocabulary = fitter.finish(lambda found: write_terms(self._store, terms, manifest.corpus, found, space))
+        self._store.create_collection(terms, spaces, self._new.storage)
+        vocabulary = fitter.finish(lambda found: write_terms(self._store, terms, manifest.corpus, found, spaces))
         self._seconds["fit"] = time.perf_counter() - started
         log.info("fit", extra={"corpus": manifest.corpus, "terms": len(vocabulary), "passages": spool.passages})
         counts = Counts(documents=spool.documents, passages=spool.passages, terms=len(vocabulary))
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._new = manifest.model_copy(update={"fit": vocabulary.stats, "counts": counts, "updated": now})
-        return LexicalEncoder(self._new, vocabulary.lookup)
+        return LexicalEncoder(self._new, vocabulary)
 
     def _documents(self) -> Iterator[Planned]:
         """Every document with its passages, from the shelves in use."""
@@ -201,10 +188,10 @@ class _Refit:
         for field, kind in self._new.payload_fields.items():
             for shelf in shelves:
                 self._store.create_payload_index(self._collection(self._new, shelf), f"{META}.{field}", kind)  # type: ignore[arg-type]
-        gathered: dict[str, list[str]] = {}
         done = 0
-        for batch in slices(spool):
-            done += self._copy_batch(batch, lexical, gathered)
+        for block in spool:
+            self._copy_block(block, lexical)
+            done += block.passages
             self._progress("encode", done, spool.passages)
         self._seconds["encode"] = time.perf_counter() - started
         started = time.perf_counter()
@@ -217,34 +204,29 @@ class _Refit:
         self._seconds["optimize"] = time.perf_counter() - started
         log.info("encode", extra={"corpus": self._new.corpus, "passages": done, "seconds": self._seconds["encode"]})
 
-    def _copy_batch(self, batch: list[Slice], lexical: LexicalEncoder, gathered: dict[str, list[str]]) -> int:
-        corpus, titles = self._new.corpus, self._new.titles
-        words = passage_words(batch, lexical, titles)
-        pairs = [(part.planned.document, passage) for part in batch for passage in part.passages]
-        texts = [indexed_text(document.title, passage.text, titles) for document, passage in pairs]
-        ids = [passage_point_id(corpus, document.id, passage.position) for document, passage in pairs]
-        self._write(Shelf.PASSAGES, lexical, ids, texts, [found for part in words for found in part])
-        finished = [part.planned.document for part in batch if part.last]
-        whole_words = document_words(batch, words, lexical, titles, gathered)
-        whole = [indexed_text(document.title, document.text, titles) for document in finished]
-        points = [document_point_id(corpus, document.id) for document in finished]
-        self._write(Shelf.DOCUMENTS, lexical, points, whole, whole_words)
-        return len(pairs)
+    def _copy_block(self, block: Block, lexical: LexicalEncoder) -> None:
+        corpus = self._new.corpus
+        vectors = lexical.encode_bags(block.features, block.words)
+        for batch in slices(block):
+            names = [(part.planned.document.id, passage.position) for part in batch for passage in part.passages]
+            rows = range(batch[0].row, batch[0].row + len(names))
+            self._write(Shelf.PASSAGES, [passage_point_id(corpus, *name) for name in names], vectors, rows)
+            finished = [part for part in batch if part.last]
+            ids = [document_point_id(corpus, part.planned.document.id) for part in finished]
+            self._write(Shelf.DOCUMENTS, ids, vectors, [part.document_row for part in finished])
 
-    def _write(
-        self, shelf: Shelf, lexical: LexicalEncoder, ids: list[str], texts: list[str], words: list[list[str]]
-    ) -> None:
-        """The points as they stand in the old generation, with new vectors in the lexical spaces."""
+    def _write(self, shelf: Shelf, ids: list[str], lexical: dict[str, VectorBatch], rows: Sequence[int]) -> None:
+        """The points as they stand in the old generation, with these rows of the new lexical vectors."""
         if not ids:
             return
-        kept = {name: space for name, space in self._new.spaces.items() if name not in LEXICAL_SPACES}
-        if shelf is Shelf.DOCUMENTS:
-            kept = {name: space for name, space in kept.items() if name == "dense"}
+        there = self._new.document_spaces if shelf is Shelf.DOCUMENTS else self._new.spaces.values()
+        kept = {space.name: space for space in there if space.name not in LEXICAL_SPACES}
         records = self._store.retrieve(self._collection(self._old, shelf), ids, vectors=list(kept))
         if len(records) < len(ids):
             raise CorpusError(f"The corpus {self._old.corpus!r} changed during the refit; run it again.")
-        vectors = {**stored_vectors(records, kept), **lexical.encode_passages(texts, words)}
-        batch = PointBatch(ids, [_payload(record) for record in records], vectors)
+        fresh: dict[str, Any] = {name: found[list(rows)] for name, found in lexical.items()}  # type: ignore[call-overload]
+        payloads = [{key: value for key, value in _payload(r).items() if key != SINCE_FIT} for r in records]
+        batch = PointBatch(ids, payloads, {**stored_vectors(records, kept), **fresh})
         self._store.upsert(self._collection(self._new, shelf), batch)
 
     @staticmethod

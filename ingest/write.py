@@ -1,10 +1,11 @@
-"""The writing pass: passages to vectors to points, encoding and writing at the same time."""
+"""The writing pass: blocks to vectors to points, encoding and writing at the same time."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +15,9 @@ from qdrant_client import models
 
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
+from ingest.blocks import Block, Planned, indexed_text
 from ingest.payloads import document_payload, passage_hash, passage_payload
-from ingest.spool import Planned
+from ingest.staleness import SINCE_FIT, unknown_terms
 from schemas.documents import Passage
 from schemas.ids import document_point_id, passage_point_id
 from schemas.spaces import DenseBatch, PointBatch, VectorBatch
@@ -27,14 +29,24 @@ BATCH_PASSAGES = 128
 QUEUED_BATCHES = 4
 """Batches that may wait between encoder and writer; a slow disk then holds the encoder back."""
 
+Sums = dict[str, tuple[np.ndarray[Any, Any], int]]
+"""Of each document that is not finished the sum of its passages' vectors, and how many those are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some consecutive passages of one document; ``last`` when no more of it follow."""
+    """Some consecutive passages of one document; ``last`` when no more of it follow.
+
+    ``row`` and ``document_row`` are the rows of the first passage and of the document in the block,
+    ``number`` the document's place among its documents.
+    """
 
     planned: Planned
     passages: Sequence[Passage]
     last: bool
+    row: int
+    document_row: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +62,13 @@ class Target:
     titles: bool
     resumed: bool = False
     """Whether an earlier run was cut off: passages may then stand that no document's point counts."""
+    fitted_before: bool = False
+    """Whether the lexical spaces were fitted without these documents."""
 
 
 @dataclass(slots=True)
 class _Written:
+    begun: list[str]
     passages: PointBatch
     stale: models.Filter | None
     documents: PointBatch | None
@@ -68,18 +83,19 @@ class Timings:
     errors: list[BaseException] = field(default_factory=list)
 
 
-def slices(documents: Iterable[Planned], size: int = BATCH_PASSAGES) -> Iterator[list[Slice]]:
-    """Cut the stream of documents into batches of at most ``size`` passages, in order."""
+def slices(block: Block, size: int = BATCH_PASSAGES) -> Iterator[list[Slice]]:
+    """Cut a block into batches of at most ``size`` passages, in order."""
     batch: list[Slice] = []
-    room = size
-    for planned in documents:
+    room, row = size, 0
+    for number, planned in enumerate(block.documents):
         at = 0
         while True:
             part = planned.passages[at : at + room]
             at += len(part)
             room -= len(part)
             done = at >= len(planned.passages)
-            batch.append(Slice(planned, part, done))
+            batch.append(Slice(planned, part, done, row, block.document_rows[number], number))
+            row += len(part)
             if room == 0:
                 yield batch
                 batch, room = [], size
@@ -89,31 +105,22 @@ def slices(documents: Iterable[Planned], size: int = BATCH_PASSAGES) -> Iterator
         yield batch
 
 
-def indexed_text(title: str, text: str, titles: bool) -> str:
-    """What is encoded of a passage: BEIR's convention, title and text, where titles are on."""
-    return f"{title}\n{text}" if titles and title else text
-
-
-def write_documents(documents: Iterable[Planned], target: Target) -> Iterator[tuple[int, Timings]]:
+def write_documents(blocks: Iterable[Block], target: Target) -> Iterator[tuple[int, Timings]]:
     """Encode and write all documents; yields passages written so far and the seconds by stage.
 
     A document's own point, with its content hash, is written after its passages and after its
-    stale ones are gone: whatever stops the run before, the next one does that document again.
+    stale ones are gone: whatever stops the run before, the next one does that document again. The
+    hash of one that stands is taken away before: between, it agrees with no edition of the document.
     """
     work: queue.Queue[_Written | None] = queue.Queue(QUEUED_BATCHES)
     timings = Timings()
     writer = threading.Thread(target=_writer, args=(work, target, timings), name="xunyi-writer", daemon=True)
     writer.start()
-    means: dict[str, tuple[np.ndarray[Any, Any], int]] = {}
-    gathered: dict[str, list[str]] = {}
     done = 0
     try:
-        for batch in slices(documents):
+        for written in _encoded(blocks, target, timings):
             if timings.errors:
                 break
-            start = time.perf_counter()
-            written = _encode(batch, target, means, gathered)
-            timings.encode += time.perf_counter() - start
             work.put(written)
             done += len(written.passages)
             yield done, timings
@@ -126,12 +133,27 @@ def write_documents(documents: Iterable[Planned], target: Target) -> Iterator[tu
     yield done, timings
 
 
+def _encoded(blocks: Iterable[Block], target: Target, timings: Timings) -> Iterator[_Written]:
+    sums: defaultdict[str, Sums] = defaultdict(dict)
+    start = time.perf_counter()
+    for block in blocks:
+        vectors = target.lexical.encode_bags(block.features, block.words) if target.lexical is not None else {}
+        since = _since_fit(block, target)
+        for batch in slices(block):
+            written = _encode(batch, target, vectors, since, sums)
+            timings.encode += time.perf_counter() - start
+            yield written
+            start = time.perf_counter()
+
+
 def _writer(work: queue.Queue[_Written | None], target: Target, timings: Timings) -> None:
     while (batch := work.get()) is not None:
         if timings.errors:
             continue
         start = time.perf_counter()
         try:
+            if batch.begun:
+                target.store.set_payload(target.documents, {"hash": ""}, batch.begun)
             if len(batch.passages):
                 target.store.upsert(target.passages, batch.passages)
             if batch.stale is not None:
@@ -143,47 +165,67 @@ def _writer(work: queue.Queue[_Written | None], target: Target, timings: Timings
         timings.write += time.perf_counter() - start
 
 
+def _since_fit(block: Block, target: Target) -> list[dict[str, int]] | None:
+    bags = block.features if block.features is not None else block.words
+    if not target.fitted_before or target.lexical is None or bags is None:
+        return None
+    return unknown_terms(bags.take(block.document_rows), target.lexical.lookup, words=block.features is None)
+
+
 def _encode(
     batch: Sequence[Slice],
     target: Target,
-    means: dict[str, tuple[np.ndarray[Any, Any], int]],
-    gathered: dict[str, list[str]],
+    lexical: Mapping[str, VectorBatch],
+    since: Sequence[Mapping[str, int]] | None,
+    sums: defaultdict[str, Sums],
 ) -> _Written:
     pairs = [(part.planned.document, passage) for part in batch for passage in part.passages]
-    texts = [indexed_text(document.title, passage.text, target.titles) for document, passage in pairs]
     ids = [passage_point_id(target.corpus, document.id, passage.position) for document, passage in pairs]
     vectors: dict[str, VectorBatch] = {}
-    if target.encoder is not None and texts:
-        vectors.update(_reusing(target, batch, texts, ids))
-    words = passage_words(batch, target.lexical, target.titles)
-    if target.lexical is not None:
-        vectors.update(target.lexical.encode_passages(texts, [found for part in words for found in part]))
+    if target.encoder is not None and pairs:
+        texts = [indexed_text(document.title, passage.text, target.titles) for document, passage in pairs]
+        vectors.update(_reusing(target, batch, texts))
+    learned = dict(vectors)
+    first = batch[0].row
+    vectors.update({name: rows[first : first + len(pairs)] for name, rows in lexical.items()})
     passages = PointBatch(ids, [passage_payload(document, passage) for document, passage in pairs], vectors)
 
-    finished = [part.planned for part in batch if part.last]
-    dense = vectors.get("dense")
-    doc_dense = _document_means(batch, dense, means) if isinstance(dense, np.ndarray) else None
-    shrunk = [p for p in finished if target.resumed or p.old_passages > len(p.passages)]
+    finished = [part for part in batch if part.last]
+    averaged = {
+        name: _document_means(batch, found, sums[name])
+        for name, found in learned.items()
+        if isinstance(found, np.ndarray)
+    }
+    begun = [
+        document_point_id(target.corpus, part.planned.document.id)
+        for part in batch
+        if part.planned.old_passages is not None and part.passages and part.passages[0].position == 0
+    ]
+    shrunk = [
+        part.planned
+        for part in finished
+        if target.resumed or (part.planned.old_passages or 0) > len(part.planned.passages)
+    ]
     stale = models.Filter(should=[_stale_filter(planned) for planned in shrunk]) if shrunk else None
-    whole_words = document_words(batch, words, target.lexical, target.titles, gathered)
     if not finished:
-        return _Written(passages, stale, None)
-    doc_vectors: dict[str, VectorBatch] = {}
-    if doc_dense is not None:
-        doc_vectors["dense"] = doc_dense
-    if target.lexical is not None:
-        whole = [indexed_text(p.document.title, p.document.text, target.titles) for p in finished]
-        doc_vectors.update(target.lexical.encode_passages(whole, whole_words))
-    documents = PointBatch(
-        [document_point_id(target.corpus, planned.document.id) for planned in finished],
-        [document_payload(planned.document, len(planned.passages), planned.hash) for planned in finished],
-        doc_vectors,
-    )
-    return _Written(passages, stale, documents)
+        return _Written(begun, passages, stale, None)
+    rows = [part.document_row for part in finished]
+    document_vectors: dict[str, VectorBatch] = {**averaged}
+    document_vectors.update({name: found[rows] for name, found in lexical.items()})  # type: ignore[call-overload]
+    planned = [part.planned for part in finished]
+    payloads = [document_payload(one.document, len(one.passages), one.hash) for one in planned]
+    if since is not None:
+        for payload, part in zip(payloads, finished, strict=True):
+            payload[SINCE_FIT] = dict(since[part.number])
+    points = [document_point_id(target.corpus, one.document.id) for one in planned]
+    return _Written(begun, passages, stale, PointBatch(points, payloads, document_vectors))
 
 
-def _reusing(target: Target, batch: Sequence[Slice], texts: list[str], ids: list[str]) -> Mapping[str, VectorBatch]:
-    """Encode the passages, taking over a changed document's dense vectors where the passage stayed the same."""
+def _reusing(target: Target, batch: Sequence[Slice], texts: list[str]) -> Mapping[str, VectorBatch]:
+    """Encode the passages, taking over a changed document's dense vectors where the passage stayed the same.
+
+    So are those that a run wrote which was cut off.
+    """
     assert target.encoder is not None
     old: dict[str, dict[str, Any]] = {}
     names = [name for name, space in target.encoder.spaces.items() if space.kind == "dense"]
@@ -191,7 +233,7 @@ def _reusing(target: Target, batch: Sequence[Slice], texts: list[str], ids: list
         wanted = [
             passage_point_id(target.corpus, part.planned.document.id, position)
             for part in batch
-            for position in range(part.planned.old_passages)
+            for position in range(_standing(part.planned, target))
         ]
         for record in target.store.retrieve(target.passages, wanted, payload=["hash"], vectors=names) if wanted else []:
             if isinstance(record.vector, dict) and all(name in record.vector for name in names):
@@ -213,62 +255,23 @@ def _reusing(target: Target, batch: Sequence[Slice], texts: list[str], ids: list
     return result
 
 
-def passage_words(batch: Sequence[Slice], lexical: LexicalEncoder | None, titles: bool) -> list[list[list[str]]]:
-    """For each slice the words of each of its passages, the title's first; found now where the fit did not."""
-    if lexical is None or not lexical.has_words:
-        return [[[] for _ in part.passages] for part in batch]
-    analyzer = lexical.analyzer
-    found = []
-    for part in batch:
-        title = analyzer.words(part.planned.document.title) if titles else []
-        known = part.planned.words
-        found.append(
-            [
-                title + (analyzer.words(passage.text) if known is None else known[passage.position])
-                for passage in part.passages
-            ]
-        )
-    return found
+def _standing(planned: Planned, target: Target) -> int:
+    """How many passages of the document may stand."""
+    return max(planned.old_passages or 0, len(planned.passages) if target.resumed else 0)
 
 
-def document_words(
-    batch: Sequence[Slice],
-    words: Sequence[list[list[str]]],
-    lexical: LexicalEncoder | None,
-    titles: bool,
-    gathered: dict[str, list[str]],
-) -> list[list[str]]:
-    """The words of each finished document: its title's once, then its passages'; a document may span batches."""
-    if lexical is None or not lexical.has_words:
-        return [[] for part in batch if part.last]
-    finished = []
-    for part, found in zip(batch, words, strict=True):
-        document = part.planned.document
-        title = lexical.analyzer.words(document.title) if titles else []
-        whole = gathered.pop(document.id, None) or list(title)
-        for one in found:
-            whole.extend(one[len(title) :])
-        if part.last:
-            finished.append(whole)
-        else:
-            gathered[document.id] = whole
-    return finished
-
-
-def _document_means(
-    batch: Sequence[Slice], dense: DenseBatch, means: dict[str, tuple[np.ndarray[Any, Any], int]]
-) -> DenseBatch:
+def _document_means(batch: Sequence[Slice], dense: DenseBatch, sums: Sums) -> DenseBatch:
     """The mean of each finished document's passage vectors, of unit length; a document may span batches."""
     rows: list[np.ndarray[Any, Any]] = []
     at = 0
     for part in batch:
         piece = dense[at : at + len(part.passages)]
         at += len(part.passages)
-        total, count = means.pop(part.planned.document.id, (np.zeros(dense.shape[1], dtype=np.float64), 0))
+        total, count = sums.pop(part.planned.document.id, (np.zeros(dense.shape[1], dtype=np.float64), 0))
         total = total + piece.sum(axis=0, dtype=np.float64)
         count += len(piece)
         if not part.last:
-            means[part.planned.document.id] = (total, count)
+            sums[part.planned.document.id] = (total, count)
             continue
         norm = float(np.linalg.norm(total))
         rows.append(total / norm if norm > 0 else total)

@@ -55,9 +55,13 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row set aside: where it stands, why, and what it was (cut to 2,000 characters)."""
+    """A row set aside: where it stands, why, and what it was (cut to 2,000 characters).
+
+    ``repeats``: only because its id was met before.
+    """
 
     source: str
     line: int | None
     reason: str
     row: str = ""
+    repeats: bool = False

@@ -4,37 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.manifest import AnalyzerSettings, TfidfSettings, Word2VecSettings
+from schemas.storage import StorageSettings
 
-DEFAULT_SPACES = ("dense", "tfidf", "word2vec")
-LEXICAL_SPACES = ("tfidf", "word2vec")
+LEXICAL_SPACES = ("tfidf", "word2vec", "lsa")
+"""The spaces that are fitted to the corpus itself."""
+
+DEFAULT_LEXICAL = ("tfidf", "word2vec")
+"""Those of them that a corpus has where nobody chose."""
 
 
 @dataclass(frozen=True)
 class CorpusOptions:
     """What a new corpus is made with; of a corpus that stands, only what is named must agree.
 
-    ``spaces``: the vector spaces (default ``dense``, ``tfidf``, ``word2vec``). ``encoder`` fills
-    the spaces that are not lexical (default the bundled one). ``max_tokens``: the token budget of
-    a passage (default 256, at most what the encoder reads). ``titles``: whether a document's
-    title is encoded with each of its passages (default yes, but not with the analyser ``article``,
-    whose recipe reads descriptions only). ``analyzer`` is a preset's name or settings of one, ``tfidf``
-    defaults to what goes with it, and ``weighting`` overrides that one setting.
+    ``spaces``: the vector spaces (default the encoder's own, ``tfidf`` and ``word2vec``). ``encoder`` fills
+    the spaces that are not lexical (default the bundled one), with ``encoder_options`` as its class has
+    them. ``max_tokens``: the token budget of a passage (default 256, at most what the encoder reads).
+    ``titles``: whether a document's title is encoded with each of its passages (default yes, but not with
+    the analyser ``article``, whose recipe reads descriptions only). ``analyzer`` is a preset's name or
+    settings of one, ``tfidf`` defaults to what goes with it, and ``weighting`` overrides that one setting.
+    ``storage``: how the engine lays the collections out.
     """
 
     spaces: tuple[str, ...] | None = None
     encoder: str | None = None
-    encoder_options: Mapping[str, str] = field(default_factory=dict)
+    encoder_options: Mapping[str, Any] = field(default_factory=dict)
     analyzer: str | AnalyzerSettings | None = None
     weighting: Literal["tfidf", "bm25"] | None = None
     tfidf: TfidfSettings | None = None
     word2vec: Word2VecSettings | None = None
     max_tokens: int | None = None
     titles: bool | None = None
+    storage: StorageSettings | None = None
 
 
 class SourceReport(BaseModel):
@@ -62,7 +68,9 @@ class IngestReport(BaseModel):
     """What an ingest did, or with ``dry_run`` would do.
 
     ``seconds`` are by stage; they overlap, so they need not add up to ``total``. ``removed`` counts
-    documents that were gone from the source; ``rejected_file`` holds every rejected row, where one was asked for.
+    documents that were gone from the source; ``not_pruned`` are files of which none were removed, since
+    rows of theirs were set aside; ``rejected_file`` holds every rejected row, where one was asked for.
+    ``tokens_sent`` are those that an embeddings API counted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,7 +87,9 @@ class IngestReport(BaseModel):
     rejected: int
     rejected_rows: list[RejectedReport] = Field(default_factory=list)
     rejected_file: str | None = None
+    tokens_sent: int = 0
     removed: int = 0
+    not_pruned: list[str] = Field(default_factory=list)
     dry_run: bool = False
     seconds: dict[str, float]
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.spaces import Space
+from schemas.spaces import Space, SpaceKind
+from schemas.storage import StorageSettings
 
 
 class EncoderIdentity(BaseModel):
@@ -60,16 +61,18 @@ class Word2VecSettings(BaseModel):
     """``word2vec``: gensim's skip-gram with negative sampling (Mikolov et al. 2013).
 
     ``epochs=0`` chooses by the size of the corpus; ``learning_rate`` is the first, falling to 0.0001.
+    ``sample`` leaves out frequent words at random, within the range that gensim's authors advise: below
+    0.001 training is twice as fast, and the window reaches further.
     """
 
     model_config = ConfigDict(frozen=True)
 
     dim: int = 100
-    window: int = 5
+    window: int = 8
     min_count: int = 3
     epochs: int = 0
     negative: int = 3
-    sample: float = 1e-3
+    sample: float = 1e-4
     skip_gram: bool = True
     learning_rate: float = 0.1
     seed: int = 20130116
@@ -109,8 +112,22 @@ class Counts(BaseModel):
     terms: int = 0
 
 
+class Rebuild(BaseModel):
+    """A generation that is being made beside the current one, with other spaces; kept over a crash."""
+
+    model_config = ConfigDict(frozen=True)
+
+    generation: int
+    spaces: dict[str, Space]
+    encoders: dict[str, EncoderIdentity]
+    encoder_spaces: dict[str, str] = Field(default_factory=dict)
+
+
 class CorpusManifest(BaseModel):
-    """All that a search or a later ingest must agree with."""
+    """All that a search or a later ingest must agree with.
+
+    ``encoder_spaces`` maps a space to what its encoder calls it, where the corpus calls it otherwise.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -120,6 +137,7 @@ class CorpusManifest(BaseModel):
     complete: bool = False
     spaces: dict[str, Space]
     encoders: dict[str, EncoderIdentity]
+    encoder_spaces: dict[str, str] = Field(default_factory=dict)
     analyzer: AnalyzerSettings = AnalyzerSettings()
     tfidf: TfidfSettings = TfidfSettings()
     word2vec: Word2VecSettings = Word2VecSettings()
@@ -129,5 +147,20 @@ class CorpusManifest(BaseModel):
     counts: Counts = Counts()
     payload_fields: dict[str, str] = Field(default_factory=dict)
     search: dict[str, Any] = Field(default_factory=dict)
+    storage: StorageSettings = StorageSettings()
+    rebuild: Rebuild | None = None
     created: str = ""
     updated: str = ""
+
+    @property
+    def term_spaces(self) -> list[Space]:
+        """The spaces of the vocabulary: a word's own vector, and a feature's row of LSA's components."""
+        return [self.spaces[name] for name in ("word2vec", "lsa") if name in self.spaces]
+
+    @property
+    def document_spaces(self) -> list[Space]:
+        """The spaces of whole documents: a dense one is the mean of its passages, a lexical one of the text.
+
+        What an encoder says of single tokens, sparse or multi-vector, has no mean.
+        """
+        return [s for s in self.spaces.values() if s.kind is SpaceKind.DENSE or s.name not in self.encoders]

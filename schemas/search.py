@@ -58,7 +58,10 @@ class Took(BaseModel):
 
 
 class SearchResponse(BaseModel):
-    """A query's hits, best first; ``fusion`` says how the spaces were put together."""
+    """A query's hits, best first; ``fusion`` says how the spaces were put together.
+
+    ``rerank`` names what judged the first hits again, ``diversity`` how far they were spread; None is not at all.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -67,4 +70,6 @@ class SearchResponse(BaseModel):
     hits: list[Hit]
     fusion: str
     weights: dict[str, float]
+    rerank: str | None = None
+    diversity: float | None = None
     took_ms: Took

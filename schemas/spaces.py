@@ -76,7 +76,8 @@ class Term:
 
     ``index`` is its column in the sparse space (None where it is only a Word2Vec word),
     ``df`` the number of passages that hold it, ``cf`` its occurrences, ``idf`` its smooth
-    inverse document frequency, ``vector`` its Word2Vec vector of shape ``(dim,)``.
+    inverse document frequency, ``vector`` its Word2Vec vector of shape ``(dim,)``, ``lsa`` its row of
+    LSA's components.
     """
 
     term: str
@@ -85,3 +86,4 @@ class Term:
     cf: int
     idf: float
     vector: npt.NDArray[np.float32] | None = None
+    lsa: npt.NDArray[np.float32] | None = None

@@ -1,7 +1,8 @@
 """Search latency on the embedded store, encoding left out.
 
 Builds a corpus of random vectors (dense of 384 dimensions, about 40 TF-IDF terms, Word2Vec of
-100), asks it queries of three spaces one by one and in batches, and prints medians and ratios.
+100; five passages a document, and the documents' own TF-IDF), asks it queries of three spaces one
+by one and in batches, and prints medians and ratios.
 
     python scripts/bench_search.py [--passages 20000] [--queries 200]
 """
@@ -18,7 +19,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ingest.corpus import create_shelves
-from schemas.ids import passage_point_id
+from schemas.ids import document_point_id, passage_point_id
 from schemas.manifest import CorpusManifest, Counts
 from schemas.spaces import PointBatch, Shelf, Space, SpaceKind
 from search import Corpus
@@ -30,6 +31,8 @@ SPACES = {
     "word2vec": Space(name="word2vec", kind=SpaceKind.DENSE, dim=100),
 }
 VOCABULARY = 50_000
+PASSAGES = 5
+"""Passages a document."""
 
 
 def unit(rng: np.random.Generator, rows: int, dim: int, centres: np.ndarray) -> np.ndarray:
@@ -77,7 +80,7 @@ def main() -> None:
             complete=True,
             spaces=SPACES,
             encoders={},
-            counts=Counts(passages=arguments.passages),
+            counts=Counts(passages=arguments.passages, documents=-(-arguments.passages // PASSAGES)),
             created=datetime.now(UTC).isoformat(),
         )
         create_shelves(store, manifest)
@@ -88,10 +91,10 @@ def main() -> None:
             rows = min(2000, arguments.passages - start)
             payloads = [
                 {
-                    "document_id": str((start + row) // 5),
+                    "document_id": str((start + row) // PASSAGES),
                     "title": f"Title {start + row}",
                     "chapter": None,
-                    "position": row % 5,
+                    "position": (start + row) % PASSAGES,
                     "start": 0,
                     "end": 300,
                     "text": "x" * 300,
@@ -99,16 +102,28 @@ def main() -> None:
                 }
                 for row in range(rows)
             ]
-            ids = [passage_point_id("bench", str(start + row), 0) for row in range(rows)]
+            ids = [passage_point_id("bench", str(at // PASSAGES), at % PASSAGES) for at in range(start, start + rows)]
             store.upsert(name, PointBatch(ids, payloads, vectors(rng, rows, 40, centres)))
+        whole = f"bench.g1.{Shelf.DOCUMENTS}"
+        for start in range(0, manifest.counts.documents, 2000):
+            documents = [str(at) for at in range(start, min(start + 2000, manifest.counts.documents))]
+            store.upsert(
+                whole,
+                PointBatch(
+                    [document_point_id("bench", document) for document in documents],
+                    [{"document_id": document} for document in documents],
+                    {"tfidf": terms(rng, len(documents), 150)},
+                ),
+            )
         store.optimize(name)
+        store.optimize(whole)
         print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
         print(f"{arguments.passages:,} passages built in {time.perf_counter() - started:.1f} s")
         corpus = Corpus("bench", store)
         asked = vectors(rng, arguments.queries, 8, centres)
         one = [{n: v[[q]] for n, v in asked.items()} for q in range(arguments.queries)]
         for grouped in (False, True):
-            for query in one[:10]:
+            for query in one:
                 corpus.search_vectors(query, by_document=grouped)
             singles = []
             for query in one:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
 from typing import Any, Self
+from uuid import UUID
 
 import numpy as np
+from qdrant_client import models
 
-from encoders.base import Encoder
+from encoders.learned import LearnedEncoders
 from encoders.lexical import LexicalEncoder
-from encoders.registry import encoder_from_identity
 from schemas.errors import CorpusNotFound, StoreError, UsageError
+from schemas.ids import document_point_of, point_text
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
@@ -22,8 +24,10 @@ from schemas.search import Hit, SearchResponse, SpaceScore, Took
 from schemas.spaces import Shelf, VectorBatch
 from search.filters import parse_where
 from search.fusion import WINDOW, Fused, FusionMethod
-from search.ranking import DEFAULT_WEIGHTS, Ask, rank
+from search.ranking import DEFAULT_WEIGHTS, DOCUMENT_TFIDF, Ask, Ranker, named
+from search.second_stage import COLBERT, Reranking, second_stage
 from search.snippets import snippet
+from search.text_match import MOST_VALUES
 from stores.base import Store, collection_name
 from stores.lookup import StoreTermLookup
 from stores.opening import open_store
@@ -77,10 +81,9 @@ class Corpus:
 
     # -- what encodes --------------------------------------------------------------------------
     @cached_property
-    def encoder(self) -> Encoder | None:
-        """The encoder that made the corpus's learned spaces; None where it has lexical spaces only."""
-        identities = list(self.manifest.encoders.values())
-        return encoder_from_identity(identities[0]) if identities else None
+    def encoder(self) -> LearnedEncoders | None:
+        """What made the corpus's learned spaces, loaded when they are asked; None where it has lexical ones only."""
+        return LearnedEncoders(self.manifest) if self.manifest.encoders else None
 
     @cached_property
     def lexical(self) -> LexicalEncoder:
@@ -91,6 +94,11 @@ class Corpus:
     def terms(self) -> StoreTermLookup:
         """The vocabulary."""
         return StoreTermLookup(self.store, self.name, self.collection(Shelf.TERMS))
+
+    @cached_property
+    def ranker(self) -> Ranker:
+        """What ranks passages."""
+        return Ranker(self.store, self.manifest)
 
     @property
     def fusion(self) -> FusionMethod:
@@ -108,7 +116,7 @@ class Corpus:
         if any(space in LEXICAL_SPACES for space in spaces):
             vectors.update(self.lexical.encode_queries(queries))
         if self.encoder is not None and any(space in self.encoder.spaces for space in spaces):
-            vectors.update(self.encoder.encode_queries(queries))
+            vectors.update(self.encoder.encode_queries(queries, spaces))
         return {space: vectors[space] for space in spaces}
 
     # -- questions -----------------------------------------------------------------------------
@@ -127,14 +135,15 @@ class Corpus:
         fusion: FusionMethod | None = None,
         weights: Mapping[str, float] | None = None,
         by_document: bool = False,
+        rerank: Reranking | None = None,
     ) -> list[SearchResponse]:
         """Answer several queries in one round to the store, hits best first.
 
         ``spaces`` default to all of the corpus; ``where`` are conditions such as ``city=Seattle``;
         ``fusion`` is ``zscore`` (default), ``convex``, ``rrf`` or ``dbsf``, with ``weights`` by space. With
         ``by_document`` a hit is a document, shown by its best passage, and holds its other passages
-        that were found. The same call gives the same hits in the same order, and pages neither
-        repeat nor miss one.
+        that were found. ``rerank`` judges the first hits again. The same call gives the same hits in
+        the same order, and pages neither repeat nor miss one.
 
         Raises ``UsageError`` for an empty query, a bad limit, an unknown space or field.
         """
@@ -148,6 +157,7 @@ class Corpus:
             fusion=fusion,
             weights=weights,
             by_document=by_document,
+            rerank=rerank or Reranking(),
         )
         try:
             return ask()
@@ -166,7 +176,7 @@ class Corpus:
         if manifest is None or manifest.generation == self.manifest.generation:
             return False
         self.manifest = manifest
-        for made in ("encoder", "lexical", "terms"):
+        for made in ("encoder", "lexical", "terms", "ranker"):
             self.__dict__.pop(made, None)
         return True
 
@@ -181,11 +191,13 @@ class Corpus:
         fusion: FusionMethod | None,
         weights: Mapping[str, float] | None,
         by_document: bool,
+        rerank: Reranking,
     ) -> list[SearchResponse]:
         started = time.perf_counter()
         check_page(limit, offset)
         texts = [_check_query(query) for query in queries]
-        names = self._check_spaces(spaces)
+        rerank.check(self.manifest)
+        names = self._check_spaces(spaces, without=COLBERT if rerank.by == COLBERT else None)
         # Asked before encoding: a bad filter or weight need not wait for a model to load.
         self.weights(names, weights)
         parse_where(where, self.manifest.payload_fields)
@@ -201,6 +213,8 @@ class Corpus:
             weights=weights,
             by_document=by_document,
             features=features,
+            rerank=rerank,
+            texts=texts,
         )
         encode = (encoded - started) * 1e3
         return [
@@ -228,26 +242,29 @@ class Corpus:
         weights: Mapping[str, float] | None = None,
         by_document: bool = False,
         features: Sequence[Mapping[str, float]] | None = None,
+        rerank: Reranking = Reranking(),  # noqa: B008 - frozen
+        texts: Sequence[str] = (),
     ) -> list[SearchResponse]:
         """Answer queries that are encoded already: for each space one row a query, as ``encode`` gives them.
 
-        ``features`` are each query's terms and their weights, to be marked in the snippets.
+        ``features`` are each query's terms and their weights, to be marked in the snippets; ``texts``
+        the queries as they were asked, for ``rerank``.
         """
         started = time.perf_counter()
         check_page(limit, offset)
         names = self._check_spaces(list(vectors))
         method = fusion or self.fusion
         used = self.weights(names, weights)
-        query_filter = parse_where(where, self.manifest.payload_fields)
-        ask = Ask(names, used, method, query_filter, payload=("document_id",) if by_document else ())
+        query_filter = self.filter(where)
+        ask = Ask(names, used, method, query_filter)
         reach = offset + limit
         if by_document:
-            pages = [groups[offset:reach] for groups in self._grouped(vectors, ask, reach)]
+            pages = [groups[offset:reach] for groups in self._grouped(vectors, ask, reach, rerank, texts)]
         else:
-            ranked = rank(self.store, self.manifest, vectors, ask, reach)
-            pages = [[[hit] for hit in ranking[offset:reach]] for ranking in ranked.rankings]
+            ranked = self.ranked(vectors, ask, reach, rerank, texts)
+            pages = [[[hit] for hit in named(ranking[offset:reach])] for ranking in ranked]
         payloads = self._fetch({hit.id for page in pages for group in page for hit in group})
-        alone = len(names) == 1
+        alone = len(names) == 1 and rerank.by is None
         hits = [
             [
                 self._hit(features[row] if features else {}, offset + n, group, payloads, alone)
@@ -263,15 +280,40 @@ class Corpus:
                 hits=found,
                 fusion=method,
                 weights=used,
+                rerank=rerank.by,
+                diversity=rerank.diversity,
                 took_ms=Took(encode=0.0, search=took, total=took),
             )
             for found in hits
         ]
 
-    def _check_spaces(self, spaces: Sequence[str] | None) -> list[str]:
+    def ranked(
+        self,
+        vectors: Mapping[str, VectorBatch],
+        ask: Ask,
+        reach: int,
+        rerank: Reranking = Reranking(),  # noqa: B008 - frozen
+        texts: Sequence[str] = (),
+    ) -> list[list[Fused[int]]]:
+        """The ``reach`` best passages of every query, by the ranker and then by ``rerank``."""
+        if not rerank:
+            return self.ranker.rank(vectors, ask, reach).rankings
+        first = self.ranker.rank(vectors, ask, max(reach, rerank.top)).rankings
+        return second_stage(self.store, self.manifest, self.encode, texts, first, rerank)
+
+    def filter(self, where: Sequence[str]) -> models.Filter | None:
+        """The filter that conditions such as ``city=Seattle`` mean in this corpus; None where there are none."""
+        return parse_where(where, self.manifest.payload_fields, self._values)
+
+    def _values(self, field: str) -> list[str]:
+        """The distinct values of an indexed payload key."""
+        return list(self.store.facet(self.collection(Shelf.DOCUMENTS), field, limit=MOST_VALUES))
+
+    def _check_spaces(self, spaces: Sequence[str] | None, without: str | None = None) -> list[str]:
+        """The spaces to ask, as named or all of them; ``without`` is left out of those that nobody named."""
         there = list(self.manifest.spaces)
         if spaces is None:
-            return there
+            return [space for space in there if space != without] or there
         for space in spaces:
             if space not in there:
                 raise UsageError(
@@ -289,28 +331,40 @@ class Corpus:
             if not np.isfinite(weight) or weight < 0:
                 raise UsageError(f"--weights: {space}={weight} is not a number of 0 or more.")
         tuned: Mapping[str, float] = self.manifest.search.get("weights", {})
-        return {
+        used = {
             name: float((weights or {}).get(name, tuned.get(name, DEFAULT_WEIGHTS.get(name, 1.0)))) for name in names
         }
+        if DOCUMENT_TFIDF in tuned and "tfidf" in names and "tfidf" not in (weights or {}):
+            used[DOCUMENT_TFIDF] = float(tuned[DOCUMENT_TFIDF])
+        return used
 
-    def _grouped(self, vectors: Mapping[str, VectorBatch], ask: Ask, reach: int) -> list[list[list[Fused]]]:
+    def _grouped(
+        self, vectors: Mapping[str, VectorBatch], ask: Ask, reach: int, rerank: Reranking, texts: Sequence[str]
+    ) -> list[list[list[Fused]]]:
         """For each query ``reach`` documents, where there are so many: each its passages found, best first."""
         depth = max(WINDOW, reach * 4)
         while True:
-            ranked = rank(self.store, self.manifest, vectors, ask, depth)
-            grouped: list[list[list[Fused]]] = []
-            for ranking in ranked.rankings:
-                groups: dict[str, list[Fused]] = {}
+            ranked = self.ranked(vectors, ask, depth, rerank, texts)
+            grouped: list[list[list[Fused[int]]]] = []
+            for ranking in ranked:
+                groups: dict[int, list[Fused[int]]] = {}
                 for hit in ranking:
-                    groups.setdefault(str(ranked.payloads[hit.id]["document_id"]), []).append(hit)
+                    groups.setdefault(document_point_of(hit.id), []).append(hit)
                 grouped.append(list(groups.values()))
             short = any(
-                len(groups) < reach and len(ranking) >= depth
-                for groups, ranking in zip(grouped, ranked.rankings, strict=True)
+                len(groups) < reach and len(ranking) >= depth for groups, ranking in zip(grouped, ranked, strict=True)
             )
             if not short:
-                return [[group[:PASSAGES_SHOWN] for group in groups[:reach]] for groups in grouped]
+                return [[named(group[:PASSAGES_SHOWN]) for group in groups[:reach]] for groups in grouped]
             depth *= 4
+
+    def document_ids(self, passages: Iterable[int]) -> dict[int, str]:
+        """The document's own id, for each passage's point id (as a number)."""
+        owners = {passage: document_point_of(passage) for passage in passages}
+        points = [point_text(owner) for owner in sorted(set(owners.values()))]
+        found = self.store.retrieve(self.collection(Shelf.DOCUMENTS), points, payload=["document_id"])
+        ids = {UUID(str(record.id)).int: str((record.payload or {})["document_id"]) for record in found}
+        return {passage: ids[owner] for passage, owner in owners.items() if owner in ids}
 
     def _fetch(self, ids: set[str]) -> dict[str, dict[str, Any]]:
         records = self.store.retrieve(self.collection(Shelf.PASSAGES), sorted(ids)) if ids else []
@@ -349,7 +403,7 @@ class Corpus:
                 space: SpaceScore(rank=place, score=round(score, 6), share=round(share, 4))
                 for space, (place, score, share) in fused.spaces.items()
             },
-            snippet=snippet(text, features, self.lexical.analyzer.spans),
+            snippet=snippet(text, features, self.lexical.analyzer.matches),
             passages=[self._hit(features, n, [other], payloads, alone) for n, other in enumerate(group, 1)]
             if len(group) > 1
             else [],

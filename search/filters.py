@@ -10,6 +10,7 @@ from typing import Any
 from qdrant_client import models
 
 from schemas.errors import UsageError
+from search.text_match import ValuesOf, matching_values
 
 META = "meta"
 OWN_FIELDS: Mapping[str, str] = {
@@ -24,13 +25,16 @@ _CONDITION = re.compile(r"^\s*(?P<field>.+?)\s*(?P<op>!=|>=|<=|=|>|<|~)\s*(?P<va
 _TRUE, _FALSE = {"true", "yes", "1", "是"}, {"false", "no", "0", "否"}
 
 
-def parse_where(conditions: Sequence[str], fields: Mapping[str, str]) -> models.Filter | None:
+def parse_where(
+    conditions: Sequence[str], fields: Mapping[str, str], values_of: ValuesOf | None = None
+) -> models.Filter | None:
     """All of ``conditions`` as one filter; None where there are none.
 
     ``fields`` maps a payload field to its index type (``keyword``, ``integer``, ``float``,
     ``bool``). The forms: ``FIELD=VALUE``, ``FIELD=A|B`` (any of), ``FIELD!=VALUE`` (none of),
     ``FIELD>=N`` and its kin (numbers, and text such as ISO dates where it is a number's field),
-    ``FIELD~WORDS`` (text that holds the words). An empty value asks for points without the field.
+    ``FIELD~WORDS`` (text that holds the words, by ``search.text_match`` over the field's distinct values
+    that ``values_of`` gives, else by the engine). An empty value asks for points without the field.
 
     Raises ``UsageError`` for an unknown field, naming near ones, and for a value of another type.
     """
@@ -52,7 +56,7 @@ def parse_where(conditions: Sequence[str], fields: Mapping[str, str]) -> models.
             values = [_typed(part, kind, condition) for part in value.split("|")]
             (must if op == "=" else must_not).append(_equal(key, values))
         elif op == "~":
-            must.append(models.FieldCondition(key=key, match=models.MatchText(text=value)))
+            must.append(_holding(key, value, kind, condition, values_of))
         else:
             must.append(_range(key, op, value, kind, condition))
     return models.Filter(must=must or None, must_not=must_not or None)
@@ -109,6 +113,20 @@ def _equal(key: str, values: Sequence[Any]) -> Any:
     if all(isinstance(value, str) for value in values):
         return models.FieldCondition(key=key, match=models.MatchAny(any=[str(value) for value in values]))
     return models.Filter(should=list(conditions))
+
+
+def _holding(key: str, words: str, kind: str, condition: str, values_of: ValuesOf | None) -> Any:
+    if kind != "keyword":
+        raise UsageError(f"--where {condition!r}: ~ looks for words in text, and the field holds none; compare with =.")
+    if values_of is None:
+        return models.FieldCondition(key=key, match=models.MatchText(text=words))
+    try:
+        found = matching_values(values_of(key), words)
+    except UsageError as error:
+        raise UsageError(f"--where {condition!r}: {error}") from None
+    if not found:
+        return models.HasIdCondition(has_id=[])
+    return models.FieldCondition(key=key, match=models.MatchAny(any=found))
 
 
 def _range(key: str, op: str, value: str, kind: str, condition: str) -> models.FieldCondition:

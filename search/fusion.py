@@ -11,9 +11,13 @@ as they reach ``max(window, n)``: pages cut from one query never show a hit twic
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from heapq import nsmallest
+from itertools import pairwise
+from typing import Generic, Literal, NamedTuple, TypeAlias, get_args
+
+from typing_extensions import TypeVar
 
 from schemas.errors import UsageError
 
@@ -21,7 +25,10 @@ FusionMethod: TypeAlias = Literal["zscore", "convex", "rrf", "dbsf"]
 """``zscore``: weighted sum of standard scores; ``convex``: of min-max scores; ``rrf``: of reciprocal ranks;
 ``dbsf``: of scores within mean ± 3 sigma."""
 
-ScoredList: TypeAlias = Sequence[tuple[str, float]]
+Id = TypeVar("Id", str, int, default=str)
+"""What names a point: text, or its 128 bits as a number, which is cheaper to hash and to order."""
+
+ScoredList: TypeAlias = Sequence[tuple[Id, float]]
 """Ids with their scores in one space, best first."""
 
 WINDOW = 100
@@ -40,19 +47,19 @@ class Standing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
+class Fused(Generic[Id]):
     """One id of the fused list; ``spaces`` holds the spaces that list it.
 
     ``score`` is in 0..1 for ``zscore`` and ``convex``.
     """
 
-    id: str
+    id: Id
     score: float
     spaces: Mapping[str, Standing]
 
 
 def fuse(
-    lists: Mapping[str, ScoredList],
+    lists: Mapping[str, ScoredList[Id]],
     *,
     method: FusionMethod = "convex",
     weights: Mapping[str, float] | None = None,
@@ -60,7 +67,7 @@ def fuse(
     window: int = WINDOW,
     minima: Mapping[str, float] | None = None,
     limit: int | None = None,
-) -> list[Fused]:
+) -> list[Fused[Id]]:
     """One list of the spaces' lists, best first; equal scores by best rank, then by id.
 
     ``lists`` holds for each space ids with scores, best first (an id once; a later repetition is
@@ -93,41 +100,73 @@ def fuse(
     weight among the lists, k or window below 1.
     """
     _check(method, k, window)
-    share_of = _scaled(lists, weights)
-    ranks = {space: _ranked(entries) for space, entries in lists.items()}
-    totals: dict[str, float] = {}
-    best: dict[str, int] = {}
-    parts: dict[str, dict[str, float]] = {}
-    for space, weight in share_of.items():
-        if weight <= 0:
-            continue
-        ranked = ranks[space]
-        part = _contributions(ranked, method, weight, k, window, None if minima is None else minima.get(space))
-        parts[space] = part
-        for identifier, (rank, _) in ranked.items():
-            totals[identifier] = totals.get(identifier, 0.0) + part.get(identifier, 0.0)
-            best[identifier] = min(rank, best.get(identifier, rank))
-    if method == "zscore":
-        most = sum(max(part.values(), default=0.0) for part in parts.values())
-        totals = {identifier: total / most if most > 0 else 0.0 for identifier, total in totals.items()}
-    order = sorted(totals, key=lambda identifier: (-totals[identifier], best[identifier], identifier))
-    if limit is not None:
-        order = order[: max(limit, 0)]
-    return [Fused(item, totals[item], _standings(item, ranks, parts, share_of)) for item in order]
+    parts = {
+        space: part(entries, method=method, k=k, window=window, minimum=None if minima is None else minima.get(space))
+        for space, entries in lists.items()
+    }
+    return fuse_parts(parts, method=method, weights=weights, limit=limit)
 
 
-def contributions(
-    entries: ScoredList,
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Id]):
+    """One list made ready to be fused: rank and own score of each id, and what its window gives at weight 1."""
+
+    ranks: Mapping[Id, tuple[int, float]]
+    given: Mapping[Id, float]
+
+
+def part(
+    entries: ScoredList[Id],
     *,
     method: FusionMethod = "convex",
     k: int = RRF_K,
     window: int = WINDOW,
     minimum: float | None = None,
-) -> dict[str, tuple[int, float]]:
+) -> Part[Id]:
+    """Make one list ready for ``fuse_parts``, with the parameters of ``fuse``."""
+    ranks = _ranked(entries)
+    return Part(ranks, _given(ranks, method, k, window, minimum))
+
+
+def fuse_parts(
+    parts: Mapping[str, Part[Id]],
+    *,
+    method: FusionMethod,
+    weights: Mapping[str, float] | None = None,
+    limit: int | None = None,
+) -> list[Fused[Id]]:
+    """As ``fuse``, of lists made ready before: who fuses twice prepares only what has changed."""
+    share_of = _scaled(parts, weights)
+    totals: dict[Id, float] = {}
+    best: dict[Id, int] = {}
+    for space, weight in share_of.items():
+        if weight <= 0:
+            continue
+        given = parts[space].given
+        for identifier, (rank, _) in parts[space].ranks.items():
+            totals[identifier] = totals.get(identifier, 0.0) + weight * given.get(identifier, 0.0)
+            if rank < best.get(identifier, rank + 1):
+                best[identifier] = rank
+    keys = [(-total, best[identifier], identifier) for identifier, total in totals.items()]
+    keys = sorted(keys) if limit is None else nsmallest(limit, keys)
+    scale = 1.0
+    if method == "zscore":
+        most = sum(weight * max(parts[space].given.values(), default=0.0) for space, weight in share_of.items())
+        scale = 1 / most if most > 0 else 0.0
+    return [Fused(item, -total * scale, _standings(item, parts, share_of)) for total, _, item in keys]
+
+
+def contributions(
+    entries: ScoredList[Id],
+    *,
+    method: FusionMethod = "convex",
+    k: int = RRF_K,
+    window: int = WINDOW,
+    minimum: float | None = None,
+) -> dict[Id, tuple[int, float]]:
     """Rank and share-giving score of each id of one list at weight 1, as :func:`fuse` adds them up."""
-    ranked = _ranked(entries)
-    part = _contributions(ranked, method, 1.0, k, window, minimum)
-    return {identifier: (rank, part.get(identifier, 0.0)) for identifier, (rank, _) in ranked.items()}
+    made = part(entries, method=method, k=k, window=window, minimum=minimum)
+    return {identifier: (rank, made.given.get(identifier, 0.0)) for identifier, (rank, _) in made.ranks.items()}
 
 
 def _check(method: str, k: int, window: int) -> None:
@@ -139,7 +178,7 @@ def _check(method: str, k: int, window: int) -> None:
         raise UsageError(f"the fusion window must be at least 1 and is {window}")
 
 
-def _scaled(lists: Mapping[str, ScoredList], weights: Mapping[str, float] | None) -> dict[str, float]:
+def _scaled(lists: Iterable[str], weights: Mapping[str, float] | None) -> dict[str, float]:
     raw = {space: 1.0 if weights is None else float(weights.get(space, 0.0)) for space in sorted(lists)}
     for space, weight in raw.items():
         if not math.isfinite(weight) or weight < 0:
@@ -150,75 +189,67 @@ def _scaled(lists: Mapping[str, ScoredList], weights: Mapping[str, float] | None
     return {space: weight / total for space, weight in raw.items()}
 
 
-def _ranked(entries: ScoredList) -> dict[str, tuple[int, float]]:
+def _ranked(entries: ScoredList[Id]) -> dict[Id, tuple[int, float]]:
     # Engines order equal scores at random, so ties get their ranks by id.
-    found: dict[str, tuple[int, float]] = {}
-    for identifier, score in sorted(entries, key=lambda entry: (-entry[1], entry[0])):
+    found: dict[Id, tuple[int, float]] = {}
+    if any(before[1] <= after[1] for before, after in pairwise(entries)):
+        entries = sorted(entries, key=lambda entry: (-entry[1], entry[0]))
+    for identifier, score in entries:
         if identifier not in found:
             found[identifier] = (len(found) + 1, float(score))
     return found
 
 
-def _contributions(
-    ranked: Mapping[str, tuple[int, float]],
-    method: FusionMethod,
-    weight: float,
-    k: int,
-    window: int,
-    minimum: float | None,
-) -> dict[str, float]:
+def _given(
+    ranked: Mapping[Id, tuple[int, float]], method: FusionMethod, k: int, window: int, minimum: float | None
+) -> dict[Id, float]:
     inside = {identifier: place for identifier, place in ranked.items() if place[0] <= window}
     if not inside:
         return {}
     if method == "rrf":
-        return {identifier: weight / (k + rank) for identifier, (rank, _) in inside.items()}
+        return {identifier: 1 / (k + rank) for identifier, (rank, _) in inside.items()}
     scores = [score for _, score in inside.values()]
     if method == "zscore":
-        return _standard(inside, scores, weight, window, minimum)
+        return _standard(inside, scores, window, minimum)
     if method == "dbsf":
-        return _distribution(inside, scores, weight)
+        return _distribution(inside, scores)
     floor = scores[-1] if minimum is None or len(scores) >= window else min(minimum, scores[-1])
     spread = scores[0] - floor
     if spread <= 0:
-        return dict.fromkeys(inside, weight)
-    return {identifier: weight * ((score - floor) / spread) for identifier, (_, score) in inside.items()}
+        return dict.fromkeys(inside, 1.0)
+    return {identifier: (score - floor) / spread for identifier, (_, score) in inside.items()}
 
 
 def _standard(
-    inside: Mapping[str, tuple[int, float]], scores: Sequence[float], weight: float, window: int, minimum: float | None
-) -> dict[str, float]:
+    inside: Mapping[Id, tuple[int, float]], scores: Sequence[float], window: int, minimum: float | None
+) -> dict[Id, float]:
     floor = scores[-1] if minimum is None else min(minimum, scores[-1])
     absent = 0 if minimum is None else window - len(scores)
     count = len(scores) + absent
     mean = (math.fsum(scores) + absent * floor) / count
-    variance = (math.fsum((score - mean) ** 2 for score in scores) + absent * (floor - mean) ** 2) / count
+    variance = (math.fsum([(score - mean) ** 2 for score in scores]) + absent * (floor - mean) ** 2) / count
     if variance <= 0:
-        return dict.fromkeys(inside, weight)
+        return dict.fromkeys(inside, 1.0)
     deviation = math.sqrt(variance)
-    return {identifier: weight * ((score - floor) / deviation) for identifier, (_, score) in inside.items()}
+    return {identifier: (score - floor) / deviation for identifier, (_, score) in inside.items()}
 
 
-def _distribution(inside: Mapping[str, tuple[int, float]], scores: Sequence[float], weight: float) -> dict[str, float]:
+def _distribution(inside: Mapping[Id, tuple[int, float]], scores: Sequence[float]) -> dict[Id, float]:
     mean = math.fsum(scores) / len(scores)
-    variance = math.fsum((score - mean) ** 2 for score in scores) / max(len(scores) - 1, 1)
+    variance = math.fsum([(score - mean) ** 2 for score in scores]) / max(len(scores) - 1, 1)
     if variance <= 0:
-        return dict.fromkeys(inside, 0.5 * weight)
+        return dict.fromkeys(inside, 0.5)
     deviation = math.sqrt(variance)
     low = mean - 3 * deviation
-    return {identifier: weight * (score - low) / (6 * deviation) for identifier, (_, score) in inside.items()}
+    return {identifier: (score - low) / (6 * deviation) for identifier, (_, score) in inside.items()}
 
 
-def _standings(
-    item: str,
-    ranks: Mapping[str, Mapping[str, tuple[int, float]]],
-    parts: Mapping[str, Mapping[str, float]],
-    share_of: Mapping[str, float],
-) -> dict[str, Standing]:
-    listed = [space for space in ranks if item in ranks[space]]
-    given = {space: max(parts.get(space, {}).get(item, 0.0), 0.0) for space in listed}
+def _standings(item: Id, parts: Mapping[str, Part[Id]], share_of: Mapping[str, float]) -> dict[str, Standing]:
+    listed = [space for space, found in parts.items() if item in found.ranks]
+    given = {space: max(share_of[space] * parts[space].given.get(item, 0.0), 0.0) for space in listed}
     total = sum(given.values())
     if total <= 0:
         # Past every window nothing was given; the weights say whose word placed it.
         given = {space: share_of[space] for space in listed}
         total = sum(given.values())
-    return {space: Standing(*ranks[space][item], given[space] / total) for space in listed}
+    return {space: Standing(*parts[space].ranks[item], given[space] / total) for space in listed}

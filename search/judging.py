@@ -7,11 +7,13 @@ from functools import partial
 
 from schemas.documents import Document
 from schemas.errors import CorpusError
+from schemas.ids import point_text
 from schemas.spaces import Shelf, VectorBatch
 from search.corpus import Corpus
 from search.evaluation import EvaluationReport, Ranking, evaluate
 from search.fusion import ScoredList
-from search.ranking import DOCUMENT_TFIDF, Ask, rank, sparse_minima
+from search.ranking import DOCUMENT_TFIDF, Ask, sparse_minima, with_documents
+from search.second_stage import COLBERT, Reranking
 from search.tuning import FusionChoice, TuningReport, synthetic_qrels, synthetic_queries, tune
 
 HYBRID = "hybrid"
@@ -31,13 +33,24 @@ def evaluate_corpus(
     *,
     measures: Sequence[str] = DEFAULT_MEASURES,
     spaces: Sequence[str] | None = None,
+    rerank: Reranking = Reranking(),  # noqa: B008 - frozen
 ) -> tuple[EvaluationReport, dict[str, Mapping[str, Ranking]]]:
-    """Measure the hybrid and each of its spaces alone, by documents; the hybrid is tested against the best of them."""
+    """Measure the hybrid and each of its spaces alone, by documents; the hybrid is tested against the best of them.
+
+    With ``rerank`` the hybrid so reranked comes first, and is tested against the others.
+    """
+    rerank.check(corpus.manifest)
     names = list(spaces or corpus.manifest.spaces)
+    first = [name for name in names if spaces or rerank.by != COLBERT or name != COLBERT] or names
     encoded: dict[tuple[str, ...], dict[str, VectorBatch]] = {}
-    runners = {HYBRID: partial(_ranked_documents, corpus, names, names, encoded)} if len(names) > 1 else {}
+    runners = {}
+    if rerank:
+        label = "+".join([HYBRID, *([rerank.name] if rerank.by else []), *(["mmr"] if rerank.diversity else [])])
+        runners[label] = partial(_ranked_documents, corpus, first, names, encoded, rerank)
+    if len(names) > 1:
+        runners[HYBRID] = partial(_ranked_documents, corpus, names, names, encoded, Reranking())
     for name in names:
-        runners[name] = partial(_ranked_documents, corpus, [name], names, encoded)
+        runners[name] = partial(_ranked_documents, corpus, [name], names, encoded, Reranking())
     report, runs = evaluate(runners, queries, qrels, measures=list(measures))
     return report, dict(runs)
 
@@ -47,24 +60,26 @@ def _ranked_documents(
     spaces: Sequence[str],
     all_spaces: Sequence[str],
     encoded: dict[tuple[str, ...], dict[str, VectorBatch]],
+    rerank: Reranking,
     texts: Sequence[str],
 ) -> list[list[tuple[str, float]]]:
     """For each text the best documents with their scores, best first, at most ``DEPTH``.
 
     A document scores what its best passage does. ``encoded`` keeps the queries' vectors between runs.
     """
-    ask = Ask(spaces, corpus.weights(spaces), corpus.fusion, payload=("document_id",))
+    ask = Ask(spaces, corpus.weights(spaces), corpus.fusion)
     found: list[list[tuple[str, float]]] = []
     for start in range(0, len(texts), BATCH):
         batch = tuple(texts[start : start + BATCH])
         if batch not in encoded:
             encoded[batch] = corpus.encode(batch, all_spaces)
         vectors = {space: encoded[batch][space] for space in spaces}
-        ranked = rank(corpus.store, corpus.manifest, vectors, ask, DEPTH * 4)
-        for ranking in ranked.rankings:
+        rankings = corpus.ranked(vectors, ask, DEPTH * 4, rerank, batch)
+        owners = corpus.document_ids({hit.id for ranking in rankings for hit in ranking})
+        for ranking in rankings:
             documents: dict[str, float] = {}
             for hit in ranking:
-                documents.setdefault(str(ranked.payloads[hit.id]["document_id"]), hit.score)
+                documents.setdefault(owners[hit.id], hit.score)
             found.append(list(documents.items())[:DEPTH])
     return found
 
@@ -90,17 +105,19 @@ def tune_corpus(
         queries, qrels = {query.id: query.text for query in made}, synthetic_qrels(made)
     names = list(corpus.manifest.spaces)
     used = corpus.weights(names)
-    ask = Ask(names, used, corpus.fusion, payload=("document_id",))
+    ask = Ask(names, used, corpus.fusion)
     wanted = [query for query in queries if query in qrels]
     collected: dict[str, Mapping[str, ScoredList]] = {}
     document_of: dict[str, str] = {}
     for start in range(0, len(wanted), BATCH):
         batch = wanted[start : start + BATCH]
         vectors = corpus.encode([queries[query] for query in batch], names)
-        ranked = rank(corpus.store, corpus.manifest, vectors, ask, DEPTH)
-        collected.update(zip(batch, ranked.lists, strict=True))
-        document_of.update((p, str(payload["document_id"])) for p, payload in ranked.payloads.items())
-    default = FusionChoice(method=corpus.fusion, weights={**used, DOCUMENT_TFIDF: used.get("tfidf", 0.0)})
+        ranked = corpus.ranker.rank(vectors, ask, DEPTH)
+        texts = [{space: _written(entries) for space, entries in lists.items()} for lists in ranked.lists]
+        collected.update(zip(batch, texts, strict=True))
+        passages = {passage for lists in ranked.lists for entries in lists.values() for passage, _ in entries}
+        document_of.update((point_text(p), document) for p, document in corpus.document_ids(passages).items())
+    default = FusionChoice(method=corpus.fusion, weights=with_documents(corpus.manifest, used))
     minima = sparse_minima(corpus.manifest, (*names, DOCUMENT_TFIDF))
     report = tune(
         collected, qrels, default=default, document_of=lambda passage: document_of[passage], minima=minima, folds=folds
@@ -110,6 +127,11 @@ def tune_corpus(
         manifest = corpus.manifest.model_copy(update={"search": {**corpus.manifest.search, **chosen}})
         corpus.store.write_manifest(manifest)
     return report
+
+
+def _written(entries: ScoredList[int]) -> ScoredList:
+    """A ranking by the text of its ids."""
+    return [(point_text(point), score) for point, score in entries]
 
 
 def _documents(corpus: Corpus) -> Iterator[Document]:

@@ -15,7 +15,6 @@ from schemas.errors import UsageError
 from schemas.search import Hit, SearchResponse, Snippet, SpaceScore, Took
 from schemas.spaces import Shelf, SpaceKind
 from search.corpus import DEFAULT_FUSION, Corpus
-from search.filters import parse_where
 from search.fusion import WINDOW, fuse
 from search.ranking import sparse_minima
 
@@ -50,7 +49,7 @@ def recommend(
     liked = [_find(corpus, name, names) for name in like]
     disliked = [_find(corpus, name, names) for name in unlike]
     own = [str(record.id) for record in (*liked, *disliked)]
-    query_filter = parse_where(where, corpus.manifest.payload_fields) or models.Filter()
+    query_filter = corpus.filter(where) or models.Filter()
     exclude = models.HasIdCondition(has_id=list(own))
     query_filter.must_not = [*_conditions(query_filter.must_not), exclude]
     asked = [(name, query) for name in names if (query := _mean(corpus, name, liked, disliked)) is not None]
@@ -111,7 +110,7 @@ def _conditions(value: Any) -> list[Any]:
 
 
 def _spaces(corpus: Corpus, spaces: Sequence[str] | None) -> list[str]:
-    there = [name for name in corpus.manifest.spaces if name in ("dense", "tfidf", "word2vec")]
+    there = [space.name for space in corpus.manifest.document_spaces]
     if spaces is None:
         return [name for name in there if name != "word2vec"] or there
     for space in spaces:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from encoders.model_files import loading, model_folder
 from schemas.errors import EncoderError, UsageError
 
 
@@ -62,15 +65,32 @@ class CrossEncoderReranker:
         try:
             if self.library == "FlagEmbedding":
                 from FlagEmbedding import FlagReranker
-
-                return FlagReranker(self.model, use_fp16=False)
-            from sentence_transformers import CrossEncoder
-
-            return CrossEncoder(self.model, max_length=self.max_length)
+            else:
+                from sentence_transformers import CrossEncoder
         except ImportError as error:
-            raise EncoderError(f"a cross-encoder needs {self.library}; run: pip install 'xunyi[models]'") from error
-        except Exception as error:
-            raise EncoderError(f"the reranker {self.model!r} cannot be loaded: {error}") from error
+            raise EncoderError(f"A cross-encoder needs {self.library}; run: pip install 'xunyi[models]'") from error
+        folder = self._folder()
+        with loading(self.model):
+            if self.library == "FlagEmbedding":
+                return FlagReranker(str(folder), use_fp16=False)
+            return CrossEncoder(str(folder), max_length=self.max_length, local_files_only=True)
+
+    def _folder(self) -> Path:
+        try:
+            folder = model_folder(self.model)
+        except EncoderError as error:
+            raise EncoderError(
+                f"The reranker {self.model} is not on this machine; fetch it with: xunyi models download "
+                f"{self.model}, or name a folder that holds one."
+            ) from error
+        config = folder / "config.json"
+        made_for = json.loads(config.read_text(encoding="utf-8")).get("architectures") if config.is_file() else None
+        # An encoder of texts would be given a head of random weights, and score by them without a word.
+        if made_for and not any("SequenceClassification" in name or "CausalLM" in name for name in made_for):
+            raise EncoderError(
+                f"The model {self.model} is a {made_for[0]} and no cross-encoder; name one that scores pairs of texts."
+            )
+        return folder
 
 
 def mmr(

@@ -9,14 +9,14 @@ from typing import TypeAlias
 from schemas.search import Snippet
 from schemas.sentences import sentences
 
-Spans: TypeAlias = Callable[[str], Sequence[tuple[int, int, str]]]
-"""Gives ``(start, end, feature)`` for the analyser's features in a text (characters of the text as it is)."""
+Matches: TypeAlias = Callable[[str, Collection[str]], Sequence[tuple[int, int, str]]]
+"""Gives ``(start, end, feature)`` where a text holds the given features (characters of the text as it is)."""
 
 MAX_CHARS = 160
 
 
 def snippet(
-    text: str, query_features: Collection[str] | Mapping[str, float], spans: Spans, *, max_chars: int = MAX_CHARS
+    text: str, query_features: Collection[str] | Mapping[str, float], matches: Matches, *, max_chars: int = MAX_CHARS
 ) -> Snippet:
     """Cut the sentence, or two neighbours, of ``text`` that hold most of the query, in at most ``max_chars``.
 
@@ -28,8 +28,7 @@ def snippet(
     """
     max_chars = max(max_chars, 1)
     weights = query_features if isinstance(query_features, Mapping) else dict.fromkeys(query_features, 1.0)
-    found = [(start, end, feature) for start, end, feature in spans(text) if feature in weights and start < end]
-    found.sort()
+    found = sorted(matches(text, weights)) if weights else []
     pieces = _candidates(text, found, max_chars)
     if not pieces:
         return Snippet(text="", start=0, highlights=[])

@@ -90,7 +90,7 @@ def tune(
 
     ``document_of`` turns a list's id into a document's (passages grouped by their best one).
     ``minima``, ``k`` and ``window`` are those of ``search.fusion.fuse``. ``default`` is what the
-    corpus uses now; of equally good choices the one nearest to it is taken.
+    corpus uses now; of choices that cannot be told from the best the one nearest to it is taken.
 
     Raises :class:`InputError` for fewer judged queries than two, :class:`UsageError` for folds below 2.
     """
@@ -115,7 +115,7 @@ def tune(
     picks = []
     for fold in range(folds):
         held = fold_of == fold
-        picks.append(int(np.argmax(values[~held].mean(axis=0))))
+        picks.append(_pick(values[~held]))
         unseen[held] = values[held, picks[-1]]
     alone = {space: _alone(choices, space) for space in spaces}
     singles = {space: float(values[:, at].mean()) for space, at in alone.items()}
@@ -126,7 +126,7 @@ def tune(
     return TuningReport(
         queries=len(ids),
         folds=folds,
-        choice=choices[int(np.argmax(values.mean(axis=0)))] if adopted else choices[0],
+        choice=choices[_pick(values)] if adopted else choices[0],
         adopted=adopted,
         tuned=float(unseen.mean()),
         default=float(values[:, 0].mean()),
@@ -138,6 +138,18 @@ def tune(
         fold_choices=[choices[pick] for pick in picks],
         synthetic=synthetic,
     )
+
+
+def _pick(values: Matrix) -> int:
+    """The first choice, so the nearest to the default, that is within one standard error of the best.
+
+    The one-standard-error rule (Breiman et al. 1984): the very best of hundreds is mostly luck. The
+    error is that of the paired differences over queries.
+    """
+    means = values.mean(axis=0)
+    behind = values[:, [int(np.argmax(means))]] - values
+    error = behind.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(len(means))
+    return int(np.argmax(behind.mean(axis=0) <= error + 1e-12))
 
 
 def _choices(spaces: Sequence[str], methods: Sequence[FusionMethod], default: FusionChoice) -> list[FusionChoice]:

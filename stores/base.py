@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 from qdrant_client import models
 
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Shelf, Space
+from schemas.storage import StorageSettings
 
 
 def collection_name(corpus: str, generation: int, shelf: Shelf) -> str:
@@ -37,6 +38,10 @@ def rows_without(batch: PointBatch) -> dict[str, list[int]]:
         if empty.any():
             found[name] = [int(row) for row in np.flatnonzero(empty)]
     return found
+
+
+Scored: TypeAlias = tuple[int, float]
+"""A point found: its id as a number (``UUID.int``, the same order as its text), and its score."""
 
 
 class Store(Protocol):
@@ -69,7 +74,11 @@ class Store(Protocol):
         ...
 
     # -- collections -----------------------------------------------------------------------
-    def create_collection(self, name: str, spaces: Sequence[Space]) -> None:
+    def check_storage(self, storage: StorageSettings) -> None:
+        """Refuse settings that this store does not have, before anything is made with them."""
+        ...
+
+    def create_collection(self, name: str, spaces: Sequence[Space], storage: StorageSettings | None = None) -> None:
         """Create an empty collection; nothing happens where it stands already with these spaces."""
         ...
 
@@ -145,6 +154,10 @@ class Store(Protocol):
     # -- questions -------------------------------------------------------------------------
     def query(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
         """Answer the requests in one round, one list of hits each, best first."""
+        ...
+
+    def scores(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[Scored]]:
+        """As ``query``, but ids and scores alone: all that a ranking needs, and far cheaper to build."""
         ...
 
     # -- care ------------------------------------------------------------------------------

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 from qdrant_client import models
 
-from schemas.errors import InvalidPoint
+from schemas.errors import InvalidPoint, StoreError
 from schemas.spaces import PointBatch, Space, SpaceKind, VectorBatch
 
 MAX_REACH = 2**31 - 1
@@ -43,13 +43,21 @@ def check_batch(batch: PointBatch, spaces: Mapping[str, Space], *, payloads: boo
             check_payload(payload, f"point {point}")
 
 
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def require_same_spaces(name: str, standing: Mapping[str, Space], wanted: Mapping[str, Space]) -> None:
+    """Refuse to make a collection anew where it stands with other spaces."""
+    if dict(standing) != dict(wanted):
+        raise StoreError(
+            f"The collection {name} stands with the spaces {', '.join(standing) or 'none'}, not "
+            f"{', '.join(wanted) or 'none'}; drop it first."
+        )
+
+
 def check_id(point: str) -> None:
     """Refuse an id that is not a UUID in its usual spelling: stores give it back in that one only."""
-    try:
-        usual = str(UUID(point)) == point
-    except (ValueError, AttributeError, TypeError):
-        usual = False
-    if not usual:
+    if not isinstance(point, str) or _UUID.fullmatch(point) is None:
         raise InvalidPoint(f"{point!r} is no point id: give a UUID, as schemas.ids derives them.")
 
 

@@ -10,25 +10,7 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from schemas.errors import StoreError
-from schemas.spaces import PointBatch, Space, SpaceKind
-
-
-def config_of(spaces: Sequence[Space], threads: int) -> edge.EdgeConfig:
-    """The engine's configuration for a collection of these spaces."""
-    dense = {}
-    for space in spaces:
-        if space.kind is not SpaceKind.SPARSE:
-            multi = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim) if space.kind is SpaceKind.MULTI else None
-            # Token vectors are compared one with one, never through a graph of documents.
-            hnsw = edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000) if multi else None
-            dense[space.name] = edge.EdgeVectorParams(
-                size=space.dim or 1, distance=edge.Distance.Dot, multivector_config=multi, hnsw_config=hnsw
-            )
-    sparse = {space.name: edge.EdgeSparseVectorParams() for space in spaces if space.kind is SpaceKind.SPARSE}
-    if not dense and not sparse:
-        # The engine wants at least one space, also where points have payloads only.
-        sparse = {"unused": edge.EdgeSparseVectorParams()}
-    return edge.EdgeConfig(vectors=dense, sparse_vectors=sparse, max_search_threads=threads, wal_enabled=True)
+from schemas.spaces import PointBatch
 
 
 def points_of(batch: PointBatch, rows: Sequence[int]) -> list[edge.Point]:

@@ -49,7 +49,8 @@ class StoreTermLookup:
         fetched: dict[str, Term] = {}
         for record in self._store.retrieve(self._collection, ids, payload=True, vectors=True):
             payload = record.payload or {}
-            vector = record.vector.get("word2vec") if isinstance(record.vector, dict) else None
+            vectors = record.vector if isinstance(record.vector, dict) else {}
+            vector, lsa = vectors.get("word2vec"), vectors.get("lsa")
             fetched[str(payload["term"])] = Term(
                 term=str(payload["term"]),
                 index=payload["index"],
@@ -57,6 +58,7 @@ class StoreTermLookup:
                 cf=int(payload["cf"]),
                 idf=float(payload["idf"]),
                 vector=None if vector is None else np.asarray(vector, dtype=np.float32),
+                lsa=None if lsa is None else np.asarray(lsa, dtype=np.float32),
             )
         for term in missing:
             self._cache[term] = fetched.get(term)

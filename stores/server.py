@@ -6,41 +6,30 @@ reader sees the old or the new one, on every version of the server and in the em
 
 from __future__ import annotations
 
-import json
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Self
+from uuid import UUID
 
-import numpy as np
 from pydantic import ValidationError
-from qdrant_client import QdrantClient, models
-from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+from qdrant_client import models
 
-from schemas.errors import StoreDamaged, StoreError, StoreUnavailable, UsageError
+from schemas.errors import StoreDamaged, StoreError
 from schemas.ids import corpus_namespace
 from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
-from schemas.spaces import PointBatch, Space, SpaceKind
-from stores.base import PayloadIndexType, rows_without
-from stores.checks import check_batch, check_filter, check_id, check_payload, check_request
+from schemas.spaces import PointBatch, Space
+from schemas.storage import StorageSettings
+from stores.base import PayloadIndexType, Scored, rows_without
+from stores.checks import check_batch, check_filter, check_id, check_payload, check_request, require_same_spaces
+from stores.quantized import with_rescoring
+from stores.server_config import parameters_of, spaces_of, storage_of
+from stores.server_connection import Connection
+from stores.server_points import REQUEST_POINTS, requests_of, vectors_of
 from stores.ties import MARGIN, by_score, cut
 
 MANIFESTS = "xunyi.manifests"
-REQUEST_BYTES = 16_000_000
-"""Bytes of one upsert at the most, by estimate; a server refuses requests over 32 MB."""
-
-REQUEST_POINTS = 1000
-TRIES = 5
-FIRST_PAUSE = 0.2
-"""Seconds before the second try; each further pause is twice as long, with jitter."""
-
-T = TypeVar("T")
 
 _SCHEMAS = {
     "keyword": models.PayloadSchemaType.KEYWORD,
@@ -57,39 +46,9 @@ class ServerStore:
     def __init__(
         self, url: str, *, api_key: str | None = None, timeout: float = 60.0, prefer_grpc: bool = False
     ) -> None:
-        self._memory = url == ":memory:"
-        self._timeout = timeout
-        self._spaces: dict[str, dict[str, Space]] = {}
-        if self._memory:
-            self._location = url
-            self._client = QdrantClient(":memory:")
-            return
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https", "grpc") or not parts.hostname:
-            raise UsageError(f"--store {_shown(url)}: write http://HOST:PORT, https://HOST, or a folder.")
-        self._location = _shown(url)
-        grpc = False
-        if parts.scheme == "grpc":
-            prefer_grpc, parts = True, parts._replace(scheme="http")
-            grpc = True
-        try:
-            port = parts.port or (443 if parts.scheme == "https" else 6334 if grpc else 6333)
-        except ValueError:
-            raise UsageError(f"--store {self._location}: the port is no number from 1 to 65535.") from None
-        import warnings
-
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        with warnings.catch_warnings():
-            # The client warns of a key sent without TLS, which is usual on loopback and in a container's network.
-            warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-            self._client = QdrantClient(
-                url=f"{parts.scheme}://{host}:{6333 if grpc else port}{parts.path}".rstrip("/"),
-                grpc_port=port if grpc else 6334,
-                api_key=api_key,
-                timeout=max(1, round(timeout)),
-                prefer_grpc=prefer_grpc,
-                check_compatibility=False,
-            )
+        self._connection = Connection(url, api_key=api_key, timeout=timeout, prefer_grpc=prefer_grpc)
+        self.call = self._connection.call
+        self._known: dict[str, tuple[dict[str, Space], StorageSettings]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -102,100 +61,95 @@ class ServerStore:
     @property
     def location(self) -> str:
         """The URL, without a user or a key."""
-        return self._location
+        return self._connection.location
 
     # -- corpora ---------------------------------------------------------------------------
     def list_corpora(self) -> list[str]:
         """The names of all corpora that have a manifest, sorted."""
-        if not self._call(lambda c: c.collection_exists(MANIFESTS)):
+        if not self.call(lambda c: c.collection_exists(MANIFESTS)):
             return []
-        return sorted(str((r.payload or {})["corpus"]) for r in self.scroll(MANIFESTS, payload=["corpus"]))
+        payloads = [record.payload or {} for record in self.scroll(MANIFESTS, payload=["corpus"])]
+        return sorted(str(payload["corpus"]) for payload in payloads if "corpus" in payload)
 
     def read_manifest(self, corpus: str) -> CorpusManifest | None:
         """The corpus's current manifest, or None."""
         check_corpus_name(corpus)
-        if not self._call(lambda c: c.collection_exists(MANIFESTS)):
+        if not self.call(lambda c: c.collection_exists(MANIFESTS)):
             return None
-        found = self._call(lambda c: c.retrieve(MANIFESTS, [str(corpus_namespace(corpus))], with_payload=True))
+        found = self.call(lambda c: c.retrieve(MANIFESTS, [str(corpus_namespace(corpus))], with_payload=True))
         if not found:
             return None
         try:
             return CorpusManifest.model_validate_json(str((found[0].payload or {})["manifest"]))
         except (ValidationError, KeyError) as error:
-            raise StoreDamaged(f"{self._location}: the manifest of {corpus!r} cannot be read; ingest anew.") from error
+            raise StoreDamaged(f"{self.location}: the manifest of {corpus!r} cannot be read; ingest anew.") from error
 
     def write_manifest(self, manifest: CorpusManifest) -> None:
         """Make the manifest the corpus's current one, in one upsert."""
         check_corpus_name(manifest.corpus)
-        if not self._call(lambda c: c.collection_exists(MANIFESTS)):
-            self._create(MANIFESTS, {}, {})
+        if not self.call(lambda c: c.collection_exists(MANIFESTS)):
+            self.call(lambda c: c.create_collection(MANIFESTS, vectors_config={}))
         point = models.PointStruct(
             id=str(corpus_namespace(manifest.corpus)),
             vector={},
             payload={"corpus": manifest.corpus, "manifest": manifest.model_dump_json()},
         )
-        self._call(lambda c: c.upsert(MANIFESTS, [point], wait=True))
+        self.call(lambda c: c.upsert(MANIFESTS, [point], wait=True))
 
     def delete_corpus(self, corpus: str) -> None:
         """Remove the corpus: its manifest first, then its collections."""
         check_corpus_name(corpus)
-        if self._call(lambda c: c.collection_exists(MANIFESTS)):
+        if self.call(lambda c: c.collection_exists(MANIFESTS)):
             self.delete(MANIFESTS, [str(corpus_namespace(corpus))])
         for name in self.list_collections():
             if name.rsplit(".", 2)[0] == corpus:
                 self.drop_collection(name)
 
     # -- collections -----------------------------------------------------------------------
-    def create_collection(self, name: str, spaces: Sequence[Space]) -> None:
+    def check_storage(self, storage: StorageSettings) -> None:
+        """Nothing is refused: a server has all settings."""
+
+    def create_collection(self, name: str, spaces: Sequence[Space], storage: StorageSettings | None = None) -> None:
         """Create an empty collection; nothing happens where it stands already with these spaces."""
         check_corpus_name(name.rsplit(".", 2)[0])
         wanted = {space.name: space for space in spaces}
         if self.collection_exists(name):
-            standing = self._spaces_of(name)
-            if standing != wanted:
-                raise StoreError(
-                    f"The collection {name} stands with the spaces {', '.join(standing) or 'none'}, not "
-                    f"{', '.join(wanted) or 'none'}; drop it first."
-                )
+            require_same_spaces(name, self._spaces_of(name), wanted)
             return
-        dense = {s.name: _dense_params(s) for s in spaces if s.kind is not SpaceKind.SPARSE}
-        sparse = {s.name: models.SparseVectorParams() for s in spaces if s.kind is SpaceKind.SPARSE}
-        self._create(name, dense, sparse)
-
-    def _create(self, name: str, dense: Any, sparse: Any) -> None:
-        self._call(lambda c: c.create_collection(name, vectors_config=dense, sparse_vectors_config=sparse))
+        found = parameters_of(spaces, storage or StorageSettings())
+        self.call(lambda c: c.create_collection(name, **found))
 
     def collection_exists(self, name: str) -> bool:
         """Whether the collection stands."""
-        return bool(self._call(lambda c: c.collection_exists(name)))
+        return bool(self.call(lambda c: c.collection_exists(name)))
 
     def list_collections(self) -> list[str]:
         """All collections of corpora, sorted."""
-        found = self._call(lambda c: c.get_collections()).collections
+        found = self.call(lambda c: c.get_collections()).collections
         return sorted(item.name for item in found if item.name != MANIFESTS and item.name.count(".") >= 2)
 
     def drop_collection(self, name: str) -> None:
         """Remove the collection if it stands."""
-        self._spaces.pop(name, None)
+        self._known.pop(name, None)
         if self.collection_exists(name):
-            self._call(lambda c: c.delete_collection(name))
+            self.call(lambda c: c.delete_collection(name))
 
     def create_payload_index(self, name: str, field: str, kind: PayloadIndexType) -> None:
         """Index a payload field; the server passes over one that stands. The emulation has none."""
-        if self._memory:
+        if self._connection.emulated:
             return
         schema: Any = _SCHEMAS.get(kind) or models.TextIndexParams(
             type=models.TextIndexType.TEXT, tokenizer=models.TokenizerType.MULTILINGUAL, lowercase=True
         )
-        self._call(lambda c: c.create_payload_index(name, field, schema, wait=True))
+        self.call(lambda c: c.create_payload_index(name, field, schema, wait=True))
 
     # -- points ----------------------------------------------------------------------------
     def upsert(self, name: str, batch: PointBatch) -> None:
         """Write points whole, in requests cut by count and by bytes."""
         check_batch(batch, self._spaces_of(name))
-        for rows in _requests(batch):
+        for rows in requests_of(batch):
             points = [
-                models.PointStruct(id=batch.ids[row], vector=_vectors(batch, row), payload=dict(batch.payloads[row]))
+                models.PointStruct(id=batch.ids[row], vector=vectors_of(batch, row), payload=dict(batch.payloads[row]))
                 for row in rows
             ]
             self._upsert(name, points)
@@ -209,7 +163,7 @@ class ServerStore:
             points = [
                 models.PointVectors(id=batch.ids[row], vector=found)
                 for row in rows[start : start + REQUEST_POINTS]
-                if (found := _vectors(batch, row))
+                if (found := vectors_of(batch, row))
             ]
             if points:
                 self._update_vectors(name, points)
@@ -224,7 +178,8 @@ class ServerStore:
             check_id(point)
         if not ids:
             return
-        self._call(lambda c: c.set_payload(name, dict(payload), points=list(ids), wait=True))
+        ordering = self._ordering(name)
+        self.call(lambda c: c.set_payload(name, dict(payload), points=list(ids), wait=True, ordering=ordering))
 
     def delete(self, name: str, points: Sequence[str] | models.Filter) -> None:
         """Remove points by id or by filter."""
@@ -237,7 +192,8 @@ class ServerStore:
             if not points:
                 return
             selector = models.PointIdsList(points=list(points))
-        self._call(lambda c: c.delete(name, selector, wait=True))
+        ordering = None if name == MANIFESTS else self._ordering(name)
+        self.call(lambda c: c.delete(name, selector, wait=True, ordering=ordering))
 
     def retrieve(
         self,
@@ -282,32 +238,34 @@ class ServerStore:
     def count(self, name: str, query_filter: models.Filter | None = None) -> int:
         """Exactly how many points match."""
         check_filter(query_filter)
-        return int(self._call(lambda c: c.count(name, count_filter=query_filter, exact=True)).count)
+        return int(self.call(lambda c: c.count(name, count_filter=query_filter, exact=True)).count)
 
     def facet(
         self, name: str, field: str, query_filter: models.Filter | None = None, limit: int = 10
     ) -> dict[str, int]:
         """How many points hold each value of an indexed field."""
         check_filter(query_filter)
-        found = self._call(lambda c: c.facet(name, field, facet_filter=query_filter, limit=limit, exact=True))
+        found = self.call(lambda c: c.facet(name, field, facet_filter=query_filter, limit=limit, exact=True))
         return {str(hit.value): int(hit.count) for hit in found.hits}
 
     # -- questions -------------------------------------------------------------------------
     def query(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
         """Answer the requests in one round, best first and equals by id."""
-        spaces = self._spaces_of(name)
+        spaces, storage = self._described(name)
         for request in requests:
             check_request(request, spaces)
         if not requests:
             return []
+        if not self._connection.emulated:  # which quantizes nothing, and warns of being told how to search
+            requests = [with_rescoring(request, storage) for request in requests]
         asked = [(request.offset or 0) + (request.limit or 10) + MARGIN for request in requests]
         deeper = [_deeper(request, depth) for request, depth in zip(requests, asked, strict=True)]
-        answers = self._call(lambda c: c.query_batch_points(name, deeper))
+        answers = self.call(lambda c: c.query_batch_points(name, deeper))
         results = []
         for request, depth, answer in zip(requests, asked, answers, strict=True):
 
             def ask(more: int, request: models.QueryRequest = request) -> list[models.ScoredPoint]:
-                found = self._call(lambda c: c.query_batch_points(name, [_deeper(request, more)]))
+                found = self.call(lambda c: c.query_batch_points(name, [_deeper(request, more)]))
                 return list(found[0].points)
 
             offset, limit = request.offset or 0, request.limit or 10
@@ -315,6 +273,10 @@ class ServerStore:
             ranked = by_score(request.query)
             results.append(cut(ask, points, depth, offset, limit) if ranked else points[offset : offset + limit])
         return results
+
+    def scores(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[Scored]]:
+        """As ``query``, but ids and scores alone."""
+        return [[(UUID(str(point.id)).int, point.score) for point in points] for points in self.query(name, requests)]
 
     # -- care ------------------------------------------------------------------------------
     def optimize(self, name: str) -> None:
@@ -326,25 +288,32 @@ class ServerStore:
 
     def close(self) -> None:
         """Let go of the connection; closing twice is harmless."""
-        with suppress(Exception):
-            self._client.close()
+        self._connection.close()
+
+    def recover(self, name: str, location: str) -> None:
+        """Put a snapshot in the place of the collection, or make the collection of it."""
+        self._known.pop(name, None)
+        self.call(lambda c: c.recover_snapshot(name, location, priority=models.SnapshotPriority.SNAPSHOT, wait=True))
 
     # -- inside ----------------------------------------------------------------------------
     def _upsert(self, name: str, points: list[models.PointStruct]) -> None:
-        self._call(lambda c: c.upsert(name, points, wait=True))
+        ordering = self._ordering(name)
+        self.call(lambda c: c.upsert(name, points, wait=True, ordering=ordering))
 
     def _update_vectors(self, name: str, points: list[models.PointVectors]) -> None:
-        self._call(lambda c: c.update_vectors(name, points, wait=True))
+        ordering = self._ordering(name)
+        self.call(lambda c: c.update_vectors(name, points, wait=True, ordering=ordering))
 
     def _delete_vectors(self, name: str, ids: list[str], spaces: list[str]) -> None:
+        ordering = self._ordering(name)
         points: Any = ids
-        self._call(lambda c: c.delete_vectors(name, spaces, points, wait=True))
+        self.call(lambda c: c.delete_vectors(name, spaces, points, wait=True, ordering=ordering))
 
     def _retrieve(self, name: str, ids: list[str], payload: Any, vectors: Any) -> list[models.Record]:
-        return self._call(lambda c: c.retrieve(name, ids, with_payload=payload, with_vectors=vectors))
+        return self.call(lambda c: c.retrieve(name, ids, with_payload=payload, with_vectors=vectors))
 
     def _scroll(self, name: str, query_filter: Any, limit: int, payload: Any, vectors: Any, offset: Any) -> Any:
-        return self._call(
+        return self.call(
             lambda c: c.scroll(
                 name,
                 scroll_filter=query_filter,
@@ -355,97 +324,20 @@ class ServerStore:
             )
         )
 
-    def _spaces_of(self, name: str) -> dict[str, Space]:
-        if name not in self._spaces:
+    def _described(self, name: str) -> tuple[dict[str, Space], StorageSettings]:
+        if name not in self._known:
             if not self.collection_exists(name):
-                raise StoreError(f"{self._location} has no collection {name}; ingest the corpus first.")
-            parameters = self._call(lambda c: c.get_collection(name)).config.params
-            found: dict[str, Space] = {}
-            vectors = parameters.vectors if isinstance(parameters.vectors, dict) else {}
-            for space, config in vectors.items():
-                kind = SpaceKind.MULTI if config.multivector_config is not None else SpaceKind.DENSE
-                found[space] = Space(name=space, kind=kind, dim=config.size)
-            for space in parameters.sparse_vectors or {}:
-                found[space] = Space(name=space, kind=SpaceKind.SPARSE)
-            self._spaces[name] = found
-        return self._spaces[name]
+                raise StoreError(f"{self.location} has no collection {name}; ingest the corpus first.")
+            config = self.call(lambda c: c.get_collection(name)).config
+            self._known[name] = spaces_of(config), storage_of(config)
+        return self._known[name]
 
-    def _call(self, ask: Callable[[QdrantClient], T]) -> T:
-        """One request, tried again with growing pauses while the server cannot be reached or is overloaded."""
-        pause = FIRST_PAUSE
-        give_up = time.monotonic() + self._timeout
-        for attempt in range(1, TRIES + 1):
-            try:
-                return ask(self._client)
-            except Exception as error:
-                why, fatal = self._judged(error)
-                if fatal is not None:
-                    raise fatal from None
-                # A server that hangs has used up the time of all tries with the first.
-                if attempt == TRIES or time.monotonic() >= give_up:
-                    raise self._unavailable(why) from None
-                wait = max(pause * random.uniform(0.5, 1.0), _retry_after(error))
-            time.sleep(wait)
-            pause *= 2
-        raise AssertionError("unreachable")
+    def _spaces_of(self, name: str) -> dict[str, Space]:
+        return self._described(name)[0]
 
-    def _judged(self, error: Exception) -> tuple[str, Exception | None]:
-        """What happened in few words, and what to raise at once; None where another try may help."""
-        if isinstance(error, UnexpectedResponse):
-            code = error.status_code or 0
-            if code in (401, 403):
-                return "", self._refused_key()
-            if code == 429 or code >= 500:
-                return f"it answers {code}", None
-            return "", StoreError(f"{self._location} refuses the request: {_reason(error)}.")
-        if isinstance(error, ResourceExhaustedResponse):
-            return "it answers 429", None
-        if isinstance(error, ResponseHandlingException | ApiException | ConnectionError | TimeoutError):
-            return " ".join(str(error).split())[:200] or type(error).__name__, None
-        if isinstance(error, ValueError):
-            # The emulation's way to refuse a request.
-            return "", StoreError(f"{self._location} refuses the request: {' '.join(str(error).split())[:300]}.")
-        code_of = getattr(error, "code", None)
-        if type(error).__module__.startswith("grpc") and callable(code_of):
-            name = str(code_of()).rpartition(".")[2]
-            if name in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-                return "", self._refused_key()
-            if name in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"):
-                return name, None
-            return "", StoreError(f"{self._location} refuses the request: {name}.")
-        return "", StoreError(f"{self._location} failed: {' '.join(str(error).split())[:300]}.")
-
-    def _refused_key(self) -> StoreError:
-        return StoreError(f"{self._location} refuses the key; set XUNYI_API_KEY to the right one.")
-
-    def _unavailable(self, why: str) -> StoreUnavailable:
-        return StoreUnavailable(
-            f"{self._location} does not answer ({why}); start the server or mend --store. What was written stays, "
-            "and the same command goes on from there."
-        )
-
-
-def _retry_after(error: Exception) -> float:
-    """Seconds that the server asks to wait, at most 30; 0 where it does not say."""
-    if isinstance(error, ResourceExhaustedResponse):
-        return min(float(error.retry_after_s), 30.0)
-    if isinstance(error, UnexpectedResponse) and error.headers is not None:
-        asked = str(dict(error.headers).get("retry-after", ""))
-        return min(float(asked), 30.0) if asked.isdigit() else 0.0
-    return 0.0
-
-
-def _reason(error: UnexpectedResponse) -> str:
-    text = (error.content or b"").decode("utf-8", "replace")
-    with suppress(ValueError, KeyError, TypeError):
-        text = str(json.loads(text)["status"]["error"])
-    return " ".join(text.split())[:300]
-
-
-def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    netloc = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+    def _ordering(self, name: str) -> models.WriteOrdering | None:
+        ordering = self._described(name)[1].ordering
+        return None if ordering is None else models.WriteOrdering(ordering)
 
 
 def _which(selection: bool | Sequence[str]) -> Any:
@@ -454,59 +346,3 @@ def _which(selection: bool | Sequence[str]) -> Any:
 
 def _deeper(request: models.QueryRequest, depth: int) -> models.QueryRequest:
     return request.model_copy(update={"limit": depth, "offset": 0})
-
-
-def _dense_params(space: Space) -> models.VectorParams:
-    multi = space.kind is SpaceKind.MULTI
-    return models.VectorParams(
-        size=space.dim or 1,
-        distance=models.Distance.DOT,
-        multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM) if multi else None,
-        # Token vectors are compared one with one, never through a graph of documents.
-        hnsw_config=models.HnswConfigDiff(m=0) if multi else None,
-    )
-
-
-def _vectors(batch: PointBatch, row: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, vectors in batch.vectors.items():
-        if isinstance(vectors, np.ndarray):
-            if vectors[row].any():
-                found[name] = vectors[row].tolist()
-        elif isinstance(vectors, list):
-            if len(vectors[row]):
-                found[name] = vectors[row].tolist()
-        else:
-            start, end = vectors.indptr[row], vectors.indptr[row + 1]
-            if end > start:
-                found[name] = models.SparseVector(
-                    indices=vectors.indices[start:end].tolist(), values=vectors.data[start:end].tolist()
-                )
-    return found
-
-
-def _requests(batch: PointBatch) -> Iterator[list[int]]:
-    rows: list[int] = []
-    size = 0
-    for row in range(len(batch)):
-        bytes_here = _estimate(batch, row)
-        if rows and (size + bytes_here > REQUEST_BYTES or len(rows) == REQUEST_POINTS):
-            yield rows
-            rows, size = [], 0
-        rows.append(row)
-        size += bytes_here
-    if rows:
-        yield rows
-
-
-def _estimate(batch: PointBatch, row: int) -> int:
-    # A float32 takes up to 22 characters as JSON, with its comma.
-    floats = 0
-    for vectors in batch.vectors.values():
-        if isinstance(vectors, np.ndarray):
-            floats += vectors.shape[1]
-        elif isinstance(vectors, list):
-            floats += vectors[row].size
-        else:
-            floats += 2 * int(vectors.indptr[row + 1] - vectors.indptr[row])
-    return 22 * floats + len(json.dumps(batch.payloads[row], ensure_ascii=True)) + 100

@@ -36,7 +36,8 @@ def read(
     for document in read_epub(source) if source.format == "epub" else read_novel(source):
         mark = digest(document.id)
         if mark in seen:
-            yield Rejected(source.path.as_posix(), None, f"repeats the id {document.id!r}, which was met before")
+            reason = f"repeats the id {document.id!r}, which was met before"
+            yield Rejected(source.path.as_posix(), None, reason, repeats=True)
             continue
         seen.add(mark)
         yield document

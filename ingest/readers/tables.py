@@ -52,7 +52,8 @@ def _document(source: Source, position: int, row: Row, types: ColumnTypes, seen:
         return _rejected(source, row, f"has no name in the column {columns['title']!r}")
     document_id = _identity(source, row, title, seen)
     if document_id is None:
-        return _rejected(source, row, f"repeats the id {_shown_id(source, row, title)!r}, which was met before")
+        reason = f"repeats the id {_shown_id(source, row, title)!r}, which was met before"
+        return _rejected(source, row, reason, repeats=True)
     payload = _payload(source, values, types)
     return Document(document_id, title, text, source.kind, str(source.path), position, payload=payload)
 
@@ -116,6 +117,6 @@ def _text(value: JSON) -> str:
     return str(value)
 
 
-def _rejected(source: Source, row: Row, reason: str) -> Rejected:
+def _rejected(source: Source, row: Row, reason: str, *, repeats: bool = False) -> Rejected:
     shown = ", ".join(f"{name}={str(value)[:200]}" for name, value in row.values.items())
-    return Rejected(str(source.path), row.line, reason, shown[:_QUOTED_CHARS])
+    return Rejected(str(source.path), row.line, reason, shown[:_QUOTED_CHARS], repeats)

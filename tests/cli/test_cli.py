@@ -129,7 +129,13 @@ def test_every_command_and_option_has_help(name):
             walk(child, [*path, child_name])
 
     walk(cli.get_command(None, name), [name])
-    assert CliRunner().invoke(cli, [name, "--help"]).exit_code == 0
+    shown = CliRunner().invoke(cli, [name, "--help"])
+    assert shown.exit_code == 0
+    # Examples stand on lines of their own, as they can be copied.
+    assert "\\b" not in shown.output
+    assert all(
+        line.startswith("    xunyi ") for line in shown.output.splitlines() if line.lstrip().startswith("xunyi ")
+    )
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))

@@ -94,3 +94,20 @@ def test_queries_are_made_from_titles_and_parts_of_sentences_the_same_for_a_seed
     assert len(sentences) == 10
     assert all(query.text in texts[query.document_id] for query in sentences)
     assert synthetic_qrels(made)[made[0].id] == {made[0].document_id: 1}
+
+
+def test_what_is_better_by_luck_only_does_not_move_the_default():
+    rng = random.Random(5)
+    collected, qrels = {}, {}
+    for n in range(12):
+        right = f"d{rng.randrange(20):02}"
+        lists = {name: {f"d{m:02}": rng.random() for m in range(20)} for name in ("good", "noise")}
+        collected[f"q{n:02}"] = {
+            name: sorted(scores.items(), key=lambda item: -item[1]) for name, scores in lists.items()
+        }
+        qrels[f"q{n:02}"] = {right: 1}
+    report = tune(collected, qrels, default=EQUAL)
+    # Of some hundred choices the best on twelve queries is far ahead, and each fold sees another one.
+    near = [sum(abs(choice.weights[space] - 0.5) for space in choice.weights) for choice in report.fold_choices]
+    assert sum(near) / len(near) < 0.5
+    assert report.choice.method == "convex"

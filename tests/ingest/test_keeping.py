@@ -128,6 +128,36 @@ def test_prune_removes_what_is_gone_and_nothing_else(store, rows):
     assert ingest([rows], "c", store=store, prune=True).nothing_changed
 
 
+def test_prune_removes_only_what_came_from_the_paths_it_is_given(store, tmp_path, rows):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for n in range(3):
+        write(folder / f"part{n}.jsonl", [MORE[n]])
+    ingest([rows, folder], "c", store=store, options=LEXICAL)
+    write(rows, ROWS[:2])
+    (folder / "part0.jsonl").unlink()
+    assert ingest([rows], "c", store=store, prune=True).removed == 1
+    kept = {payload["document_id"] for payload, _ in points(store, "c", Shelf.DOCUMENTS).values()}
+    assert kept == {"a", "b", "n0", "n1", "n2"}
+    assert ingest([folder], "c", store=store, prune=True).removed == 1
+    kept = {payload["document_id"] for payload, _ in points(store, "c", Shelf.DOCUMENTS).values()}
+    assert kept == {"a", "b", "n1", "n2"}
+
+
+def test_prune_removes_nothing_of_a_file_with_rows_set_aside_and_says_so(store, rows):
+    ingest([rows], "c", store=store, options=LEXICAL)
+    write(rows, ROWS[:1])
+    with rows.open("a", encoding="utf-8") as file:
+        file.write('{"id": "b", "title": broken\n' + json.dumps(ROWS[0]) + "\n")
+    report = ingest([rows], "c", store=store, prune=True)
+    assert (report.removed, report.rejected, report.not_pruned) == (0, 2, [str(rows)])
+    assert len(points(store, "c", Shelf.DOCUMENTS)) == 3
+    # A row that only repeats an id hides no document.
+    write(rows, [ROWS[0], ROWS[0]])
+    report = ingest([rows], "c", store=store, prune=True)
+    assert (report.removed, report.rejected, report.not_pruned) == (2, 1, [])
+
+
 def test_prune_keeps_chapters_that_were_read_again(store, tmp_path):
     path = tmp_path / "novel.txt"
     path.write_text("第一回　甲\n" + "他走了。\n" * 40 + "第二回　乙\n" + "雪落无声。\n" * 40, encoding="utf-8")
@@ -162,7 +192,8 @@ def test_a_refit_knows_the_new_words_and_keeps_learned_vectors(store, tmp_path, 
     for shelf in (Shelf.DOCUMENTS, Shelf.PASSAGES):
         assert after[shelf].keys() == before[shelf].keys()
         for point, (payload, vectors) in after[shelf].items():
-            assert payload == before[shelf][point][0]
+            # What the old fit did not know of a document is no longer true of it.
+            assert payload == {key: value for key, value in before[shelf][point][0].items() if key != "since_fit"}
             assert vectors["dense"] == before[shelf][point][1]["dense"]
     assert search("helium gondolas", "c", store=store, spaces=["tfidf"]).hits[0].document_id.startswith("n")
     assert [name for name in store.list_collections() if ".g1." in name] == []

@@ -1,6 +1,7 @@
 """The commands that keep and move a corpus, through the command line's own entry."""
 
 import json
+import logging
 
 import pytest
 
@@ -36,6 +37,7 @@ def made(xunyi, tmp_path):
 
 def test_an_ingest_logs_stages_as_json_and_names_the_rejected_file(made, tmp_path):
     report, err = made
+    assert logging.getLogger("xunyi").handlers == [], "the log belongs to the process again"
     assert (report["added"], report["rejected"], report["rejected_file"]) == (2, 1, "bad.jsonl")
     assert json.loads((tmp_path / "bad.jsonl").read_text(encoding="utf-8"))["line"] == 2
     events = [json.loads(line) for line in err.splitlines()]

@@ -125,3 +125,14 @@ def test_the_article_preset_gives_the_articles_features_and_similarities(corpora
     ]
     expected = [0.2266, 0.1551, 0.1503, 0.1297, 0.1225, 0.1100, 0.1084, 0.1076, 0.0996, 0.0995]
     assert [score for score, _ in best] == pytest.approx(expected, abs=1e-4)
+
+
+MIXED = st.text(alphabet="孫孙悟空三打白骨精，。 hotelsHÔ-'ab12Ａ\u0301", max_size=60)
+
+
+@given(text=MIXED, query=MIXED, preset=st.sampled_from(PRESETS))
+@settings(max_examples=150, deadline=None)
+def test_matches_are_the_spans_whose_feature_was_asked_for(text, query, preset):
+    made = analyzer(preset)
+    features = set(made.features(query))
+    assert sorted(made.matches(text, features)) == sorted(s for s in made.spans(text) if s[2] in features)

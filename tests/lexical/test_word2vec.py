@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from encoders.vocabulary import VocabularyBuilder
 from encoders.word2vec import encode_words, epochs_for, fit_components, read_spool, spool_line, train
+from encoders.word2vec_process import train_apart
+from schemas.errors import EncoderError
 from schemas.manifest import TfidfSettings, Word2VecSettings
 
 CHOSEN = Word2VecSettings(dim=16, epochs=3, min_count=1)
@@ -43,6 +46,22 @@ def test_training_is_the_same_in_every_process(tmp_path):
         for seed in ("1", "2")
     }
     assert len(digests) == 1
+
+
+def test_training_in_a_process_of_its_own_gives_the_same_words_and_vectors():
+    for texts in (corpus(), [["once"]], []):
+        words, matrix = train(texts, CHOSEN)
+        lines = [spool_line(text).encode() for text in texts]
+        other_words, other_matrix = train_apart(lines, CHOSEN)
+        assert other_words == words
+        assert np.array_equal(other_matrix, matrix)
+
+
+def test_a_failing_training_process_is_one_sentence():
+    with pytest.raises(EncoderError) as caught:
+        train_apart([b"\xff\xff broken\n"], CHOSEN)
+    assert "\n" not in str(caught.value)
+    assert "Word2Vec" in str(caught.value)
 
 
 def test_a_text_is_a_unit_vector_and_a_text_of_unknown_words_a_zero_row():

@@ -1,6 +1,7 @@
 """An embeddings API: a real server on loopback, and one that misbehaves as servers do."""
 
 import json
+import logging
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,7 +11,9 @@ import pytest
 from encoders.bundled import BundledEncoder
 from encoders.openai_compatible import OpenAICompatibleEncoder
 from encoders.registry import encoder_from_identity, get_encoder
+from ingest import CorpusOptions, ingest
 from schemas.errors import EncoderError
+from stores.opening import open_store
 
 KEY = "sk-test-0123456789"
 
@@ -99,6 +102,33 @@ def test_the_key_is_in_no_error_and_no_identity(encoder, flaky_server):
     assert KEY not in encoder.identity.model_dump_json()
 
 
+def test_the_key_is_in_no_log_record_whatever_the_server_says(encoder, flaky_server, caplog):
+    said = {"error": {"message": f"too many requests for {KEY}"}}
+    flaky_server[1].extend([(429, {"Retry-After": "1"}, said), (503, {}, said)])
+    caplog.set_level(logging.DEBUG)
+    encoder.encode_queries(["x"])
+    flaky_server[1].extend([(500, {}, said)] * 3)
+    with pytest.raises(EncoderError) as caught:
+        encoder.encode_queries(["x"])
+    ours = [record for record in caplog.records if record.name.startswith("xunyi")]
+    assert len(ours) == 4
+    assert any("429" in record.getMessage() for record in ours)
+    for record in caplog.records:
+        assert KEY not in " ".join(map(str, (record.getMessage(), vars(record))))
+    assert KEY not in str(caught.value)
+
+
+def test_the_report_counts_the_tokens_that_the_server_counted(flaky_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", flaky_server[0])
+    rows = tmp_path / "r.csv"
+    rows.write_text("id,text\n1,a quiet hotel\n2,客栈\n", encoding="utf-8")
+    options = CorpusOptions(encoder="openai:m", spaces=("dense",))
+    with open_store(":memory:") as store:
+        report = ingest([rows], "c", store=store, options=options)
+        assert report.tokens_sent == 7 * len(flaky_server[2]) > 0
+        assert ingest([rows], "c", store=store).tokens_sent == 7 * len(flaky_server[2]) - report.tokens_sent
+
+
 @pytest.mark.parametrize(
     "answer", [b"<html>", {"data": []}, {"data": [{"index": 0}]}, {}, {"data": [{"index": 0, "embedding": [None]}]}]
 )
@@ -123,7 +153,7 @@ def test_a_url_with_a_password_is_refused_without_showing_it():
 
 
 def test_a_text_beyond_the_limit_is_sent_in_pieces(flaky_server):
-    encoder = OpenAICompatibleEncoder("m", base_url=flaky_server[0], max_tokens=40)
+    encoder = OpenAICompatibleEncoder("m", base_url=flaky_server[0], max_length=40)
     assert encoder.encode_passages(["长" * 100])["dense"].shape == (1, 2)
     sent = "".join(text for body, _ in flaky_server[2] for text in body["input"] if text != "dimension")
     assert sent == "长" * 100

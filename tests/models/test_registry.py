@@ -3,7 +3,8 @@
 import pytest
 
 from encoders.catalog import download_model, list_models, show_model
-from encoders.registry import check_identity, encoder_from_identity, encoder_names, get_encoder
+from encoders.identity import check_identity
+from encoders.registry import encoder_from_identity, encoder_names, get_encoder
 from schemas.errors import EncoderError, EncoderMismatch
 from schemas.manifest import EncoderIdentity
 

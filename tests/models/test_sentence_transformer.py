@@ -91,14 +91,14 @@ def test_bare_weights_take_the_named_pooling(qwen_folder, copied):
 
 
 def test_a_shorter_vector_is_normalised_again(qwen_folder, qwen):
-    short = get_encoder(str(qwen_folder), dim=16, precision="float32").encode_passages(TEXTS)["dense"]
+    short = get_encoder(str(qwen_folder), dimensions=16, precision="float32").encode_passages(TEXTS)["dense"]
     full = qwen.encode_passages(TEXTS)["dense"][:, :16]
     np.testing.assert_allclose(short, full / np.linalg.norm(full, axis=1, keepdims=True), atol=1e-5)
 
 
 def test_a_size_that_a_model_was_not_trained_for_is_refused(minilm_folder):
     with pytest.raises(EncoderError, match="384 dimensions"):
-        get_encoder("all-minilm-l6-v2", model=str(minilm_folder), dim=100)
+        get_encoder("all-minilm-l6-v2", model=str(minilm_folder), dimensions=100)
 
 
 def test_a_text_beyond_the_window_is_read_whole(minilm):
@@ -130,7 +130,7 @@ def test_the_persons_task_goes_into_the_instruction():
 
 
 def test_code_from_a_model_needs_to_be_allowed():
-    with pytest.raises(EncoderError, match=r"code of its own.*trust_remote_code"):
+    with pytest.raises(EncoderError, match=r"code of its own.*--trust-remote-code"):
         get_encoder("gte-qwen2-1.5b-instruct")
 
 

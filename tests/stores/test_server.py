@@ -16,7 +16,8 @@ import pytest
 from schemas.errors import StoreError, StoreUnavailable, UsageError
 from schemas.spaces import PointBatch
 from stores.opening import open_store
-from stores.server import REQUEST_BYTES, ServerStore, _requests
+from stores.server import ServerStore
+from stores.server_points import REQUEST_BYTES, requests_of
 from tests.stores.conftest import point_id
 
 
@@ -112,6 +113,6 @@ def test_the_environment_names_the_store(monkeypatch):
 def test_requests_are_cut_by_points_and_by_bytes():
     count = 2500
     small = PointBatch([point_id(n) for n in range(count)], [{}] * count, {"dense": np.ones((count, 4), np.float32)})
-    assert [len(rows) for rows in _requests(small)] == [1000, 1000, 500]
+    assert [len(rows) for rows in requests_of(small)] == [1000, 1000, 500]
     large = PointBatch([point_id(n) for n in range(5)], [{"text": "x" * (REQUEST_BYTES // 2 - 5000)}] * 5, {})
-    assert [len(rows) for rows in _requests(large)] == [2, 2, 1]
+    assert [len(rows) for rows in requests_of(large)] == [2, 2, 1]

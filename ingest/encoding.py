@@ -1,0 +1,66 @@
+"""Which encoder an ingest uses: the one that is asked for, or those that the corpus records."""
+
+from __future__ import annotations
+
+from encoders.base import Encoder
+from encoders.learned import LearnedEncoders
+from encoders.model_files import looks_like_path
+from encoders.registry import DEFAULT_ENCODER, get_encoder
+from schemas.errors import EncoderMismatch
+from schemas.ingest import LEXICAL_SPACES, CorpusOptions
+from schemas.manifest import CorpusManifest
+
+
+def encoder_for(options: CorpusOptions) -> Encoder | None:
+    """Load the encoder of a new corpus; None where it is to have lexical spaces only."""
+    if options.spaces and all(space in LEXICAL_SPACES for space in options.spaces):
+        return None
+    return get_encoder(options.encoder or DEFAULT_ENCODER, spaces=options.spaces, **options.encoder_options)
+
+
+def encoders_of(manifest: CorpusManifest, options: CorpusOptions) -> LearnedEncoders | None:
+    """Load the encoders of a corpus that stands; None where it has lexical spaces only.
+
+    ``options`` may name one of them again, as from a folder that has moved, and say where they run.
+
+    Raises
+    ------
+    EncoderMismatch
+        The encoder asked for made no space of the corpus, or one that it records is another by now.
+
+    """
+    if not manifest.encoders:
+        if options.encoder is not None:
+            raise EncoderMismatch(
+                f"The corpus {manifest.corpus!r} has no learned space, so --encoder {options.encoder} has nothing to "
+                f"fill; add one with: xunyi spaces add {manifest.corpus} {options.encoder}"
+            )
+        return None
+    if options.encoder is None:
+        found = LearnedEncoders(manifest, options=options.encoder_options)
+    else:
+        _check_name(manifest, options.encoder)
+        own = [manifest.encoder_spaces.get(space, space) for space in manifest.encoders]
+        given = get_encoder(options.encoder, spaces=own, **options.encoder_options)
+        found = LearnedEncoders(manifest, given=given)
+    found.load()
+    return found
+
+
+def tokens_sent(encoder: Encoder | None) -> int:
+    """The tokens that an encoder's API counted; 0 for one that runs here."""
+    return int(getattr(encoder, "tokens_sent", 0))
+
+
+def _check_name(manifest: CorpusManifest, name: str) -> None:
+    """Refuse another name before a model is loaded, which may be large or not here; a folder must be looked at."""
+    wanted = DEFAULT_ENCODER if name == "bundled" else name
+    recorded = {identity.name for identity in manifest.encoders.values()}
+    if looks_like_path(name) or any(looks_like_path(other) for other in recorded):
+        return
+    if wanted.lower() not in {other.lower() for other in recorded}:
+        raise EncoderMismatch(
+            f"The corpus {manifest.corpus!r} was made with the encoder {' and '.join(sorted(recorded))}, not {name}; "
+            f"leave out --encoder, ingest into a new corpus, or add spaces with: "
+            f"xunyi spaces add {manifest.corpus} {name}"
+        )

@@ -1,0 +1,78 @@
+"""The reading pass: files to blocks of what is new or changed, which wait in the spool; counting terms on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from encoders.base import Encoder
+from ingest.blocks import BlockMaker, BlockSettings, Planned, in_blocks
+from ingest.executors import Executor
+from ingest.fit import Fitter
+from ingest.payloads import FieldTypes
+from ingest.plan import Planner
+from ingest.readers import ReadOptions, Source, read
+from ingest.spool import Spool
+from schemas.documents import Document, Rejected
+from schemas.errors import RowError
+from schemas.manifest import CorpusManifest
+
+
+@dataclass(slots=True)
+class ReadingTimes:
+    """Seconds of the reading pass: of reading and comparing, and of waiting for blocks and counting them."""
+
+    read: float = 0.0
+    fit: float = 0.0
+
+
+def block_maker(manifest: CorpusManifest, encoder: Encoder | None, *, sentences: bool) -> BlockMaker:
+    """What makes a corpus's blocks: split by its encoder's tokens, or by the estimate where none counted."""
+    settings = BlockSettings.of(manifest, sentences=sentences)
+    if encoder is None or manifest.splitter.counter != "encoder":
+        return BlockMaker(settings, manifest.splitter.max_tokens)
+    return BlockMaker(settings, manifest.splitter.max_tokens, encoder.count_tokens, encoder.identity)
+
+
+def read_into(
+    spool: Spool,
+    items: Iterator[Document | Rejected],
+    planner: Planner,
+    make: BlockMaker,
+    executor: Executor,
+    fields: FieldTypes,
+    fitter: Fitter | None,
+    progress: Callable[[int], None],
+) -> ReadingTimes:
+    """Read to the end: what the planner hands on is split and counted by ``executor`` and put into the spool."""
+    times = ReadingTimes()
+
+    def planned() -> Iterator[Planned]:
+        start = time.perf_counter()
+        for one in planner.run(items, progress):
+            fields.add(one.document.payload)
+            times.read += time.perf_counter() - start
+            yield one
+            start = time.perf_counter()
+        times.read += time.perf_counter() - start
+
+    begin = time.perf_counter()
+    for block in executor.map(make, in_blocks(planned())):
+        if fitter is not None:
+            fitter.add(block)
+        spool.append(block)
+    times.fit = time.perf_counter() - begin - times.read
+    return times
+
+
+def documents_of(
+    sources: Sequence[Source], reading: ReadOptions, strict: bool, seen: set[bytes]
+) -> Iterator[Document | Rejected]:
+    """All documents of all sources; an id met twice anywhere in the run is set aside. Fills ``seen``."""
+    for source in sources:
+        for item in read(source, reading, seen):
+            if strict and isinstance(item, Rejected):
+                where = f"{item.source}, line {item.line}" if item.line else item.source
+                raise RowError(f"{where}: {item.reason}; mend the row, or leave out --strict to set it aside.")
+            yield item

@@ -1,0 +1,45 @@
+"""What a run that was cut off left in the shelves, and no later run would come past."""
+
+from __future__ import annotations
+
+import logging
+
+from qdrant_client import models
+
+from ingest.plan import batched
+from schemas.ids import document_point_id
+from stores.base import Store
+
+BATCH = 256
+"""Documents looked up, or removed, in one request."""
+
+log = logging.getLogger("xunyi.ingest")
+
+
+def remove_orphans(store: Store, corpus: str, passages: str, documents: str) -> int:
+    """Remove the passages of documents that have no point of their own; gives how many documents those were.
+
+    They are new documents of the run that was cut off, which the source does not hold any more.
+    """
+    first = models.Filter(must=[models.FieldCondition(key="position", match=models.MatchValue(value=0))])
+    orphans: list[str] = []
+    for batch in batched(store.scroll(passages, query_filter=first, payload=["document_id"]), BATCH):
+        names = {document_point_id(corpus, name): name for name in (_document(record) for record in batch)}
+        standing = {str(record.id) for record in store.retrieve(documents, list(names), payload=False)}
+        orphans.extend(name for point, name in names.items() if point not in standing)
+    for batch_of_names in batched(orphans, BATCH):
+        among = models.FieldCondition(key="document_id", match=models.MatchAny(any=batch_of_names))
+        store.delete(passages, models.Filter(must=[among]))
+    if orphans:
+        log.info("recovered", extra={"corpus": corpus, "removed": len(orphans)})
+    return len(orphans)
+
+
+def half_written(store: Store, documents: str) -> int:
+    """How many documents stand whose passages a run began to replace, and no run has finished."""
+    begun = models.Filter(must=[models.FieldCondition(key="hash", match=models.MatchValue(value=""))])
+    return store.count(documents, begun)
+
+
+def _document(record: models.Record) -> str:
+    return str((record.payload or {})["document_id"])

@@ -1,0 +1,88 @@
+"""Spaces and storage settings to the engine's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import qdrant_edge as edge
+
+from schemas.spaces import Space, SpaceKind
+from schemas.storage import StorageSettings
+
+SEGMENT_MB = 32
+"""The most vectors in a segment, by default. A segment being filled keeps its sparse index in memory, about
+three times as large as its vectors, and making it unchangeable takes as much again; so this bounds the memory
+of an ingest, and makes the work of ``optimize`` grow with the input instead of faster."""
+
+HNSW_M, HNSW_EF_CONSTRUCT = 16, 64
+"""Edges a node as Qdrant has it; candidates fewer than its 100, since segments are small."""
+
+INDEXING_THRESHOLD_KB = 10_000
+"""Vectors of fewer KB are compared one by one, as Qdrant has it."""
+
+FULL_SCAN_VECTORS = 6_500
+"""Vectors of a segment that are compared one by one instead of through a graph: as many as Qdrant's 10,000 kB are
+of 384 dimensions. Counted in vectors, since it is their number that costs time, and short ones cost hardly less."""
+
+THREADS = 4
+"""Threads of a search where there are several segments: more than cores, since segments differ in size."""
+
+
+def config_of(spaces: Sequence[Space], storage: StorageSettings, segments: int = 1) -> edge.EdgeConfig:
+    """The engine's configuration for a collection of these spaces, which has so many ``segments``."""
+    dense = {space.name: _dense(space, storage) for space in spaces if space.kind is not SpaceKind.SPARSE}
+    # Cold: read from the file, which the system caches, where the default would hold it in memory twice.
+    params = edge.EdgeSparseVectorParams(memory=edge.Memory.Cold)
+    sparse = {space.name: params for space in spaces if space.kind is SpaceKind.SPARSE}
+    if not dense and not sparse:
+        # The engine wants at least one space, also where points have payloads only.
+        sparse = {"unused": params}
+    segment_kb = segment_bytes(storage) // 1000
+    threshold = storage.indexing_threshold_kb
+    if threshold is None:
+        # A segment that is full must be indexed, or it would go on growing.
+        threshold = min(INDEXING_THRESHOLD_KB, segment_kb)
+    return edge.EdgeConfig(
+        vectors=dense,
+        sparse_vectors=sparse,
+        optimizers=edge.EdgeOptimizersConfig(max_segment_size=segment_kb, indexing_threshold=threshold),
+        # One segment and the empty one beside it are searched before other threads have woken.
+        max_search_threads=1 if segments <= 2 else THREADS,
+        wal_enabled=True,
+    )
+
+
+def segment_bytes(storage: StorageSettings) -> int:
+    """How many bytes of vectors fill a segment."""
+    return (storage.max_segment_mb or SEGMENT_MB) * 1_000_000
+
+
+def _dense(space: Space, storage: StorageSettings) -> edge.EdgeVectorParams:
+    multi = space.kind is SpaceKind.MULTI
+    # Token vectors are compared one with one, never through a graph of documents.
+    m = 0 if multi else HNSW_M if storage.hnsw_m is None else storage.hnsw_m
+    return edge.EdgeVectorParams(
+        size=space.dim or 1,
+        distance=edge.Distance.Dot,
+        multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim) if multi else None,
+        hnsw_config=edge.HnswIndexConfig(
+            m=m,
+            ef_construct=storage.hnsw_ef_construct or HNSW_EF_CONSTRUCT,
+            full_scan_threshold=max(FULL_SCAN_VECTORS * (space.dim or 1) * 4 // 1000, 1),
+            memory=edge.Memory.Cold if storage.on_disk else None,
+        ),
+        datatype=edge.VectorStorageDatatype.Float16 if storage.datatype == "float16" else None,
+        memory=edge.Memory.Cold if storage.on_disk else None,
+        quantization_config=_quantization(storage),
+    )
+
+
+def _quantization(storage: StorageSettings) -> Any:
+    if storage.quantization == "scalar":
+        return edge.ScalarQuantizationConfig(type=edge.ScalarType.Int8, memory=edge.Memory.Pinned)
+    if storage.quantization == "binary":
+        return edge.BinaryQuantizationConfig(memory=edge.Memory.Pinned)
+    if storage.quantization == "product":
+        return edge.ProductQuantizationConfig(compression=edge.CompressionRatio.X16, memory=edge.Memory.Pinned)
+    return None
