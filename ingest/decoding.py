@@ -189,11 +189,14 @@ def _most_plausible(path: Path, sample: bytes, complete: bool) -> str:
         # One broken byte must not turn a UTF-8 file into another encoding's noise: say where it is.
         for _ in read_text(path, "utf-8"):
             pass
+    controls = sum(1 for byte in sample if byte < 9 or 13 < byte < 32)
     has_nul = b"\0" in sample
+    if has_nul and controls <= len(sample) / 50 and _decode(sample, "utf-8", complete) is not None:
+        # A stray NUL in text; what reads rows and chapters makes a blank of it, as of other control characters.
+        return "utf-8"
     ranked = [found for family in _FAMILIES if (found := _fit(family, sample, complete, has_nul)) is not None]
     best = max(ranked, key=lambda found: found[0], default=None)
     if best is None or best[0] < 0:
-        controls = sum(1 for byte in sample if byte < 9 or 13 < byte < 32)
         if has_nul or controls > len(sample) / 50:
             raise InputError(f"{path} is binary, not text; give a text, CSV, JSONL, Parquet or EPUB file.")
         raise DecodeError(

@@ -114,3 +114,13 @@ def test_binary_files_are_refused(tmp_path):
         find_encoding(write(tmp_path, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x04\0\0\0\x03\0\x08\x06" * 20))
     with pytest.raises(InputError, match="binary"):
         find_encoding(write(tmp_path, b"plain text with a \0 in it"))
+
+
+def test_a_stray_nul_does_not_make_a_text_file_binary(tmp_path):
+    (tmp_path / "rows.csv").write_bytes(("名字,描述\n松间酒店,有\0温泉。\n" + "松间酒店,有温泉。\n" * 20).encode())
+    assert find_encoding(tmp_path / "rows.csv") == "utf-8"
+
+
+def test_utf16_without_a_mark_is_still_told_from_text_with_nuls(tmp_path):
+    (tmp_path / "rows.csv").write_bytes("name,desc\nInn,a quiet hotel near the lake\n".encode("utf-16-le") * 9)
+    assert find_encoding(tmp_path / "rows.csv").startswith("utf-16")
