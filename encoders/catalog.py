@@ -15,7 +15,7 @@ from schemas.errors import EncoderError
 
 _BGE_M3_PARAMETERS = 568
 _WORKING_MB = 400
-"""Libraries and one batch, beside the weights; seen with small models on a CPU."""
+"""An allowance for the libraries and one batch, beside the weights."""
 
 
 @dataclass(frozen=True)

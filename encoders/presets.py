@@ -109,7 +109,7 @@ def _bge_zh(size: str, dim: int, parameters: int) -> Preset:
 
 
 def _m3e(size: str, dim: int, parameters: int) -> Preset:
-    # The card's table gives m3e-large 768 dimensions; its weights, and C-MTEB's table, have 1024.
+    # A copy of the card's table gives m3e-large 768 dimensions, C-MTEB's 1024, as a BERT of that size has.
     return Preset(f"moka-ai/m3e-{size}", dim, 512, "mean", parameters, _RESEARCH)
 
 
@@ -130,7 +130,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
         "gte-qwen2-1.5b-instruct": _gte_qwen2("1.5B", 1536, 1776),
         "gte-qwen2-7b-instruct": _gte_qwen2("7B", 3584, 7613),
-        # arXiv:2407.19669; elastic sizes, "in [128, 768]".
+        # arXiv:2407.19669; elastic sizes from 128 to 768.
         "gte-multilingual-base": Preset(
             "Alibaba-NLP/gte-multilingual-base", 768, 8192, "cls", 305, "Apache-2.0",
             matryoshka=(128, 256, 512), smallest=128, stored=2, remote_code=True,

