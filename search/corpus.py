@@ -198,24 +198,12 @@ class Corpus:
         texts = [_check_query(query) for query in queries]
         rerank.check(self.manifest)
         names = self._check_spaces(spaces, without=COLBERT if rerank.by == COLBERT else None)
-        # Asked before encoding: a bad filter or weight need not wait for a model to load.
-        self.weights(names, weights)
-        parse_where(where, self.manifest.payload_fields)
+        # Made before encoding: a bad filter or weight need not wait for a model to load.
+        ask = self._ask(names, fusion, weights, where)
         vectors = self.encode(texts, names)
         features = [self._features(text) for text in texts]
         encoded = time.perf_counter()
-        answered = self.search_vectors(
-            vectors,
-            limit=limit,
-            offset=offset,
-            where=where,
-            fusion=fusion,
-            weights=weights,
-            by_document=by_document,
-            features=features,
-            rerank=rerank,
-            texts=texts,
-        )
+        answered = self._answer(vectors, ask, limit, offset, by_document, features, rerank, texts)
         encode = (encoded - started) * 1e3
         return [
             response.model_copy(
@@ -250,13 +238,31 @@ class Corpus:
         ``features`` are each query's terms and their weights, to be marked in the snippets; ``texts``
         the queries as they were asked, for ``rerank``.
         """
-        started = time.perf_counter()
         check_page(limit, offset)
-        names = self._check_spaces(list(vectors))
-        method = fusion or self.fusion
-        used = self.weights(names, weights)
-        query_filter = self.filter(where)
-        ask = Ask(names, used, method, query_filter)
+        ask = self._ask(self._check_spaces(list(vectors)), fusion, weights, where)
+        return self._answer(vectors, ask, limit, offset, by_document, features, rerank, texts)
+
+    def _ask(
+        self,
+        names: Sequence[str],
+        fusion: FusionMethod | None,
+        weights: Mapping[str, float] | None,
+        where: Sequence[str],
+    ) -> Ask:
+        return Ask(names, self.weights(names, weights), fusion or self.fusion, self.filter(where))
+
+    def _answer(
+        self,
+        vectors: Mapping[str, VectorBatch],
+        ask: Ask,
+        limit: int,
+        offset: int,
+        by_document: bool,
+        features: Sequence[Mapping[str, float]] | None,
+        rerank: Reranking,
+        texts: Sequence[str],
+    ) -> list[SearchResponse]:
+        started = time.perf_counter()
         reach = offset + limit
         if by_document:
             pages = [groups[offset:reach] for groups in self._grouped(vectors, ask, reach, rerank, texts)]
@@ -264,7 +270,7 @@ class Corpus:
             ranked = self.ranked(vectors, ask, reach, rerank, texts)
             pages = [[[hit] for hit in named(ranking[offset:reach])] for ranking in ranked]
         payloads = self._fetch({hit.id for page in pages for group in page for hit in group})
-        alone = len(names) == 1 and rerank.by is None
+        alone = len(ask.spaces) == 1 and rerank.by is None
         hits = [
             [
                 self._hit(features[row] if features else {}, offset + n, group, payloads, alone)
@@ -278,8 +284,8 @@ class Corpus:
                 query="",
                 corpus=self.name,
                 hits=found,
-                fusion=method,
-                weights=used,
+                fusion=ask.method,
+                weights=dict(ask.weights),
                 rerank=rerank.by,
                 diversity=rerank.diversity,
                 took_ms=Took(encode=0.0, search=took, total=took),

@@ -5,7 +5,7 @@ A *collection* here is a physical one, named by ``collection_name(corpus, genera
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeAlias
 
@@ -37,6 +37,29 @@ def rows_without(batch: PointBatch) -> dict[str, list[int]]:
             empty = np.diff(vectors.indptr) == 0
         if empty.any():
             found[name] = [int(row) for row in np.flatnonzero(empty)]
+    return found
+
+
+def vectors_of(batch: PointBatch, row: int, sparse: Callable[..., Any], dense: Callable[[Any], Any]) -> dict[str, Any]:
+    """One point's vectors by space, those left out that are zero or empty.
+
+    ``sparse`` makes an engine's sparse vector of ``indices`` and ``values``, ``dense`` what it takes
+    as a dense one.
+    """
+    found: dict[str, Any] = {}
+    for name, vectors in batch.vectors.items():
+        if isinstance(vectors, np.ndarray):
+            if vectors[row].any():
+                found[name] = dense(vectors[row])
+        elif isinstance(vectors, list):
+            if len(vectors[row]):
+                found[name] = vectors[row].tolist()
+        else:
+            start, end = vectors.indptr[row], vectors.indptr[row + 1]
+            if end > start:
+                found[name] = sparse(
+                    indices=vectors.indices[start:end].tolist(), values=vectors.data[start:end].tolist()
+                )
     return found
 
 

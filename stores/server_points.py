@@ -10,6 +10,7 @@ import numpy as np
 from qdrant_client import models
 
 from schemas.spaces import PointBatch
+from stores import base
 
 REQUEST_BYTES = 16_000_000
 """Bytes of one upsert at the most, by estimate; a server refuses requests over 32 MB."""
@@ -18,22 +19,8 @@ REQUEST_POINTS = 1000
 
 
 def vectors_of(batch: PointBatch, row: int) -> dict[str, Any]:
-    """One point's vectors by space, those left out that are zero or empty."""
-    found: dict[str, Any] = {}
-    for name, vectors in batch.vectors.items():
-        if isinstance(vectors, np.ndarray):
-            if vectors[row].any():
-                found[name] = vectors[row].tolist()
-        elif isinstance(vectors, list):
-            if len(vectors[row]):
-                found[name] = vectors[row].tolist()
-        else:
-            start, end = vectors.indptr[row], vectors.indptr[row + 1]
-            if end > start:
-                found[name] = models.SparseVector(
-                    indices=vectors.indices[start:end].tolist(), values=vectors.data[start:end].tolist()
-                )
-    return found
+    """One point's vectors as a request takes them."""
+    return base.vectors_of(batch, row, models.SparseVector, np.ndarray.tolist)
 
 
 def requests_of(batch: PointBatch) -> Iterator[list[int]]:
