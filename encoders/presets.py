@@ -180,3 +180,20 @@ def preset_for(name: str) -> Preset | None:
     if wanted in PRESETS:
         return PRESETS[wanted]
     return next((preset for preset in PRESETS.values() if preset.model.lower() == wanted), None)
+
+
+def preset_of(path: str) -> Preset | None:
+    """Find the preset of a folder or hub id by its last part: ``./models/bge-small-zh-v1.5`` holds that model.
+
+    Hugging Face's cache is ``models--ORG--NAME/snapshots/COMMIT``; ModelScope's is alike, or ``ORG/NAME`` with
+    ``___`` for a dot.
+    """
+    parts = [part for part in path.replace("\\", "/").split("/") if part]
+    if len(parts) > 2 and parts[-2] == "snapshots":
+        parts = parts[:-2]
+    name = parts[-1].rpartition("--")[2].replace("___", ".") if parts else ""
+    return next((found for key, found in PRESETS.items() if name.lower() in {key, _last(found.model)}), None)
+
+
+def _last(model: str) -> str:
+    return model.rpartition("/")[2].lower()

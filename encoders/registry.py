@@ -11,6 +11,7 @@ from typing import Any
 from encoders.base import Encoder
 from encoders.identity import check_identity
 from encoders.model_files import looks_like_path
+from encoders.torch_device import INT8
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
 
@@ -81,8 +82,8 @@ def encoder_from_identity(identity: EncoderIdentity, **overrides: Any) -> Encode
 
     """
     options = {**identity.options, **overrides}
-    # Half precision follows the device; these two run on any, and one of them is another space.
-    if identity.precision in {"float32", "int8"} and "precision" in _settings(_maker_of(identity, options)):
+    # Half precision follows the device; float32 runs on any, and int8 is a space of its own.
+    if identity.precision in {"float32", INT8} and "precision" in _settings(_maker_of(identity, options)):
         options.setdefault("precision", identity.precision)
     name = str(options["model"]) if _moved(identity, options) else identity.name
     encoder = get_encoder(name, **options)
@@ -138,7 +139,7 @@ def _model_maker(name: str) -> tuple[Callable[..., Encoder], dict[str, Any]]:
     if looks_like_path(name) or Path(name).is_dir():
         folder = model_folder(name)
         named = {"name": str(folder), "model": str(folder)}
-        if (folder / "sparse_linear.pt").is_file():
+        if any((folder / f"{head}_linear.pt").is_file() for head in ("sparse", "colbert")):
             from encoders.bge_m3 import BgeM3Encoder
 
             return BgeM3Encoder, named

@@ -14,13 +14,17 @@ from typing import Any
 import numpy as np
 
 from encoders.batching import token_batches
+from encoders.folder_facts import positions, stated_prompts
 from encoders.model_files import Hub, folder_revision, loading, model_folder
-from encoders.presets import Preset, preset_for
+from encoders.presets import Preset, preset_for, preset_of
 from encoders.remote_code import check_trusted, has_own_code, trusted
 from encoders.torch_device import choose_device, choose_precision, require_torch
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
 from schemas.spaces import DenseBatch, Space, SpaceKind, VectorBatch
+
+_LEAST_ROOM = 8
+"""Tokens of text that a window must hold."""
 
 
 class SentenceTransformerEncoder:
@@ -42,8 +46,8 @@ class SentenceTransformerEncoder:
     pooling : {"mean", "cls", "lasttoken"}, optional
         For a folder that states none.
     max_length : int, optional
-        Tokens of one window; the model's own by default. A longer text is read in windows whose
-        vectors are averaged by their lengths.
+        Tokens of one window; the model's own by default, and no more than it has positions for. A longer
+        text, a query too, is read in windows whose vectors are averaged by their lengths.
     hub, device, precision, token_budget
         As for ``encoders.bge_m3.BgeM3Encoder``.
     trust_remote_code : bool, optional
@@ -74,7 +78,7 @@ class SentenceTransformerEncoder:
         token_budget: int | None = None,
         trust_remote_code: bool | None = None,
     ) -> None:
-        preset = preset_for(name) or (preset_for(model) if model else None)
+        preset = preset_for(name) or preset_of(model or name)
         wanted = model or (preset.model if preset else name)
         trust = trusted(trust_remote_code)
         if preset and preset.remote_code:
@@ -89,9 +93,18 @@ class SentenceTransformerEncoder:
         with loading(wanted):
             self._model = self._load(folder, pooling or (preset.pooling if preset else None), trust)
         self._tokenizer: Any = self._model.tokenizer
-        self._set_length(max_length, preset)
-        self._tasks = {"query": preset.query_task, "passage": preset.passage_task} if preset else {}
-        self._prompts = self._choose_prompts(preset, task, query_prompt, passage_prompt)
+        if not callable(self._tokenizer):
+            raise EncoderError(f"The model {wanted} has no tokenizer of transformers, so it cannot be run here.")
+        self._length = self._choose_length(max_length, preset)
+        self._model.max_seq_length = self._length
+        self._tasks = self._choose_tasks(preset)
+        self._prompts = self._choose_prompts(folder, preset, task, query_prompt, passage_prompt)
+        self._room = self._length - max(self._overhead(prompt) for prompt in self._prompts.values())
+        if self._room < _LEAST_ROOM:
+            raise EncoderError(
+                f"A max_length of {self._length} leaves {max(0, self._room)} tokens for text beside the prompt and the "
+                f"special tokens; take {self._length - self._room + _LEAST_ROOM} or more, or a shorter prompt."
+            )
         self._dim = self._choose_dim(dimensions, preset, wanted)
         self._spaces = {"dense": Space(name="dense", kind=SpaceKind.DENSE, dim=self._dim)}
         given = {
@@ -111,12 +124,13 @@ class SentenceTransformerEncoder:
         import torch
         from sentence_transformers import SentenceTransformer
 
-        settings: dict[str, Any] = {"dtype": getattr(torch, self._precision)}
+        dtype = getattr(torch, self._precision)
+        settings: dict[str, Any] = {"dtype": dtype}
         if (folder / "modules.json").is_file():
             return SentenceTransformer(
                 str(folder), device=self._device, trust_remote_code=trust_remote_code, local_files_only=True,
                 model_kwargs=settings,
-            ).eval()  # fmt: skip
+            ).to(dtype).eval()  # fmt: skip
         if pooling is None:
             raise EncoderError(f"The folder {folder} does not state its pooling; name it: mean, cls or lasttoken.")
         settings |= {"trust_remote_code": trust_remote_code, "local_files_only": True}
@@ -125,23 +139,28 @@ class SentenceTransformerEncoder:
         pooler = modules.Pooling(transformer.auto_model.config.hidden_size, pooling)
         return SentenceTransformer(modules=[transformer, pooler], device=self._device).eval()
 
-    def _set_length(self, max_length: int | None, preset: Preset | None) -> None:
+    def _choose_length(self, max_length: int | None, preset: Preset | None) -> int:
+        """Tokens of one window: as asked, but no more than the model has positions for."""
         own = self._model.max_seq_length or (preset.max_length if preset else None) or 512
-        limit = min(max_length or own, preset.max_length if preset else max_length or own)
-        self._model.max_seq_length = self._length = int(limit)
+        config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
+        limits = [max_length or own, preset.max_length if preset else 0, positions(config.to_dict()) if config else 0]
+        return int(min(limit for limit in limits if limit > 0))
+
+    def _choose_tasks(self, preset: Preset | None) -> dict[str, str | None]:
+        """What ``encode`` is told a text is for: an adapter of the preset, or a route of a two-sided model."""
+        if preset and preset.query_task:
+            return {"query": preset.query_task, "passage": preset.passage_task}
+        routed = any(type(module).__name__ == "Router" for module in self._model)
+        return {"query": "query", "passage": "document"} if routed else {}
 
     def _choose_prompts(
-        self, preset: Preset | None, task: str | None, query: str | None, passage: str | None
+        self, folder: Path, preset: Preset | None, task: str | None, query: str | None, passage: str | None
     ) -> dict[str, str]:
         if task is not None and preset is None:
             raise EncoderError(
                 "This model has no preset, so where its task goes is unknown; give query_prompt instead."
             )
-        own = self._model.prompts or {}
-        prompts = preset.prompts(task) if preset else {
-            "query": own.get("query") or "",
-            "passage": own.get("passage") or own.get("document") or "",
-        }  # fmt: skip
+        prompts = preset.prompts(task) if preset else stated_prompts(folder)
         return {
             "query": prompts["query"] if query is None else query,
             "passage": prompts["passage"] if passage is None else passage,
@@ -178,7 +197,7 @@ class SentenceTransformerEncoder:
     @property
     def max_tokens(self) -> int:
         """Tokens of one window less the special ones and the longer prompt."""
-        return max(1, self._length - max(self._overhead(prompt) for prompt in self._prompts.values()))
+        return self._room
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens and prompt left out."""
@@ -204,7 +223,8 @@ class SentenceTransformerEncoder:
         parts: list[str] = []
         owner: list[int] = []
         for index, (text, length) in enumerate(zip(texts, self.count_tokens(texts), strict=True)):
-            found = [_clean(text)] if length <= self.max_tokens else self._windows(_clean(text))
+            # Text and prompt may share a token where they meet, so only a clear distance is believed.
+            found = [_clean(text)] if length < self._room - 4 else self._windows(_clean(text), prompt)
             parts += found
             owner += [index] * len(found)
         lengths = self.count_tokens(parts)
@@ -213,7 +233,7 @@ class SentenceTransformerEncoder:
         total = np.zeros((len(texts), self._dim), dtype=np.float32)
         for batch in token_batches([length + overhead for length in lengths], self._budget):
             vectors = self._model.encode(
-                [parts[i] for i in batch], prompt=prompt or None, batch_size=len(batch),
+                [parts[i] for i in batch], prompt=prompt, batch_size=len(batch),
                 convert_to_numpy=True, show_progress_bar=False, **extra,
             )  # fmt: skip
             rows = _unit(np.asarray(vectors, dtype=np.float32)[:, : self._dim])
@@ -221,15 +241,19 @@ class SentenceTransformerEncoder:
                 total[owner[position]] += row * np.float32(max(lengths[position], 1))
         return _unit(total)
 
-    def _windows(self, text: str) -> list[str]:
+    def _windows(self, text: str, prompt: str) -> list[str]:
+        """Cut a text into pieces that fit behind the prompt as the tokenizer reads them alone; none is lost."""
+        if len(self._tokenizer(prompt + text, verbose=False)["input_ids"]) <= self._length or len(text) < 2:
+            return [text]
         if not getattr(self._tokenizer, "is_fast", False):
             raise EncoderError(
                 f"A text of {len(text)} characters is beyond the model's {self.max_tokens} tokens; split it first."
             )
         spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        starts = [start for start, _ in spans["offset_mapping"]][:: self.max_tokens]
-        bounds = [0, *starts[1:], len(text)]
-        return [text[a:b] for a, b in pairwise(bounds)]
+        # Two tokens less than there is room for: a piece alone may begin with a blank of its own.
+        starts = [start for start, _ in spans["offset_mapping"]][:: self._room - 2]
+        cuts = sorted({start for start in starts if 0 < start < len(text)}) or [len(text) // 2]
+        return [part for a, b in pairwise([0, *cuts, len(text)]) for part in self._windows(text[a:b], prompt)]
 
 
 def _modules() -> Any:

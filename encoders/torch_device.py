@@ -13,7 +13,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-"""What ``precision`` may be."""
+"""What ``precision`` may be for every torch model; BGE-M3 has ``INT8`` besides."""
+
+INT8 = "int8"
+"""8-bit integers on a CPU, a space of its own: its vectors differ more from the others than those do."""
 
 
 def choose_device(device: str | None) -> str:
@@ -35,6 +38,8 @@ def choose_precision(precision: str, device: str) -> str:
         No such precision.
 
     """
+    if precision == INT8:
+        raise EncoderError(f"The precision int8 is BGE-M3's alone, on a CPU; choose one of {', '.join(PRECISIONS)}.")
     if precision not in PRECISIONS:
         raise EncoderError(f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
     if precision != "auto":

@@ -3,7 +3,7 @@
 Conneau et al. 2020 (arXiv:1911.02116). The weights are those of a loaded transformers model; on a CPU,
 where padding costs as much as text, this is most of the gain over the library's own forward. In bfloat16
 the matrices are also laid out once as oneDNN multiplies them, which torch otherwise does at every call,
-and GELU runs inside the product it follows.
+and GELU runs inside the product it follows. On request the matrices are held and multiplied in 8 bits.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
+
+from encoders.int8_products import int8_product
 
 LONGEST_PLAIN_ATTENTION = 1024
 """Tokens of a text up to which its whole attention matrix is held (32 MB in bfloat16 with 16 heads)."""
@@ -23,15 +25,19 @@ class PackedXlmRoberta:
     ----------
     model : transformers.XLMRobertaModel
         In evaluation mode, with the activation ``gelu``. Its weights are shared, not copied, but for the
-        query, key and value matrices, which are joined into one product. In bfloat16 they are moved: the
-        layers of ``model`` are left without their matrices, so that memory holds them once.
+        query, key and value matrices, which are joined into one product. In bfloat16 and int8 they are
+        moved: the layers of ``model`` are left without their matrices, so that memory holds them once.
+    int8 : bool, default False
+        Multiply by the layers' matrices in 8-bit integers; attention, norms and embeddings keep the
+        model's own numbers.
 
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, int8: bool = False) -> None:
         import torch
 
         self._torch = torch
+        self._int8 = int8
         self._embeddings = model.embeddings
         self._layers = list(model.encoder.layer)
         self._heads = int(model.config.num_attention_heads)
@@ -94,6 +100,11 @@ class PackedXlmRoberta:
         with torch.no_grad():
             weight = torch.cat([part.weight for part in parts]) if len(parts) > 1 else parts[0].weight.detach()
             bias = torch.cat([part.bias for part in parts]) if len(parts) > 1 else parts[0].bias.detach()
+            if self._int8:
+                product = int8_product(weight, bias)
+                for part in parts:
+                    part.weight = None
+                return (lambda state: torch.nn.functional.gelu(product(state))) if gelu else product
             if self._half and _can_pack(torch):
                 packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), 1024)
                 for part in parts:

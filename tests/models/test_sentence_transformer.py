@@ -141,22 +141,3 @@ def test_presets_are_found_by_hub_id_and_hold_sane_facts():
         assert preset.source.endswith(preset.model)
         assert preset.licence
         assert name == name.lower()
-
-
-@pytest.mark.weights
-def test_the_real_gte_qwen2_gives_its_published_scores():
-    try:
-        encoder = get_encoder("gte-qwen2-1.5b-instruct", trust_remote_code=True, precision="float32")
-    except EncoderError as error:
-        pytest.skip(str(error))
-    queries = ["how much protein should a female eat", "summit define"]
-    passages = [
-        "As a general guideline, the CDC's average requirement of protein for women ages 19 to 70 is 46 grams per day. "
-        "But, as you can see from this chart, you'll need to increase that if you're expecting or training for a "
-        "marathon. Check out the chart below to see how much protein you should be eating each day.",
-        "Definition of summit for English Language Learners. : 1  the highest point of a mountain : the top of a "
-        "mountain. : 2  the highest level. : 3  a meeting or series of meetings between the leaders of two or more "
-        "governments.",
-    ]
-    found = 100 * encoder.encode_queries(queries)["dense"] @ encoder.encode_passages(passages)["dense"].T
-    np.testing.assert_allclose(found, [[78.50, 17.04], [14.92, 75.38]], atol=0.5)
