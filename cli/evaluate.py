@@ -12,7 +12,7 @@ from cli.options import comma_list, json_option, rerank_options, store_option
 from cli.output import console, emit_json
 
 if TYPE_CHECKING:
-    from search.evaluation import Comparison
+    from search.evaluation import Comparison, EvaluationReport
 
 
 @click.command("evaluate")
@@ -50,11 +50,13 @@ def command(
       xunyi evaluate papers --queries queries.jsonl --qrels qrels.tsv --json --run hybrid.run
     """
     from search import Corpus
-    from search.evaluation import read_qrels, read_queries, write_trec_run
     from search.judging import DEFAULT_MEASURES, evaluate_corpus
+    from search.query_files import check_run, read_qrels, read_queries, write_trec_run
     from search.second_stage import Reranking
 
     asked, judged = read_queries(queries), read_qrels(qrels)
+    if run_path is not None:
+        check_run(run_path, asked, judged)
     with Corpus(corpus, store) as opened:
         report, runs = evaluate_corpus(
             opened,
@@ -64,12 +66,16 @@ def command(
             spaces=spaces,
             rerank=Reranking(rerank, diversity, rerank_top),
         )
+    if as_json:
+        emit_json(report)
+    else:
+        _show(report)
     if run_path is not None:
         name = next(iter(runs))
         write_trec_run(run_path, runs[name], f"xunyi-{name}")
-    if as_json:
-        emit_json(report)
-        return
+
+
+def _show(report: EvaluationReport) -> None:
     table = Table()
     rows = report.rows()
     for number, heading in enumerate(rows[0]):
@@ -78,6 +84,12 @@ def command(
         table.add_row(*row)
     out = console()
     out.print(table)
+    if report.missing_documents:
+        out.print(
+            f"{report.missing_documents:,} of {report.judged_documents:,} relevant documents are not in the corpus; "
+            "they count as not found.",
+            markup=False,
+        )
     if report.comparison is not None:
         out.print(compared(report.comparison), markup=False)
 

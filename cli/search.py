@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.options import comma_list, corpus_option, json_option, rerank_options, store_option
 from cli.output import console, emit_json, printable
-from schemas.errors import InputError, UsageError
+from schemas.errors import UsageError
 from schemas.search import Hit, SearchResponse
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ BATCH = 100
 @click.command("search")
 @click.argument("query", required=False)
 @click.option(
-    "--queries", type=click.Path(path_type=Path), metavar="FILE", help="Ask all of a file; one answer a line."
+    "--queries",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Ask all of a file, one answer a line: a query a line, BEIR's JSONL, or id, tab and text.",
 )
 @corpus_option()
 @store_option
@@ -75,15 +78,20 @@ def command(
       xunyi search "quiet garden" --corpus hotels --rerank cross-encoder:BAAI/bge-reranker-v2-m3
     """
     from search import Corpus
+    from search.query_files import Question, read_questions
     from search.second_stage import Reranking
 
-    if (query is None) == (queries is None):
+    if query is not None and queries is None:
+        asked = [Question(None, query)]
+    elif queries is not None and query is None:
+        asked = read_questions(queries)
+    else:
         raise UsageError("Give a QUERY, or --queries FILE, and not both.")
-    asked = [query] if query is not None else _questions(queries)
     with Corpus(corpus, store) as opened:
         for start in range(0, len(asked), BATCH):
+            batch = asked[start : start + BATCH]
             answers = opened.search_many(
-                asked[start : start + BATCH],
+                [question.text for question in batch],
                 limit=limit,
                 offset=offset,
                 spaces=spaces,
@@ -92,29 +100,18 @@ def command(
                 weights=_weights(weights),
                 by_document=by == "document",
                 rerank=Reranking(rerank, diversity, rerank_top),
+                # One answer as JSON tells all there is; of a file's many, what a search knows without looking deeper.
+                # Ranks deeper than a search looks cost as much as ten searches: of a file they must be asked for.
+                explain=explain or (as_json if query is not None else "scores"),
             )
-            for response in answers:
-                if as_json or queries is not None:
+            for question, response in zip(batch, answers, strict=True):
+                if queries is not None:
+                    named = {} if question.id is None else {"query_id": question.id}
+                    emit_json({**named, **response.model_dump(mode="json")})
+                elif as_json:
                     emit_json(response)
                 else:
                     show_response(response, explain)
-
-
-def _questions(path: Path | None) -> list[str]:
-    """The texts of BEIR's ``queries.jsonl``, or the lines of a plain file, in order."""
-    from search.evaluation import read_queries
-
-    assert path is not None
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; name one with a query on each line.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: it is not UTF-8; save it as that.") from None
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise InputError(f"{path}: there is no query in it; write one on each line.")
-    return list(read_queries(path).values()) if lines[0].startswith("{") else lines
 
 
 def _weights(values: tuple[str, ...] | None) -> dict[str, float] | None:
@@ -150,9 +147,8 @@ def show_response(response: SearchResponse, explain: bool) -> None:
         body = _highlighted(hit)
         if explain:
             for space, score in sorted(hit.spaces.items(), key=lambda item: -item[1].share):
-                body.append(
-                    f"\n{space}: rank {score.rank}, score {score.score:.4f}, share {score.share:.0%}", style="dim"
-                )
+                rank = f"rank {score.rank:,}" if score.rank is not None else "not ranked"
+                body.append(f"\n{space}: {rank}, score {score.score:.4f}, share {score.share:.0%}", style="dim")
         table.add_row(str(hit.rank), f"{hit.score:.3f}", title, body)
     out.print(table)
     took = response.took_ms

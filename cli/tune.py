@@ -40,8 +40,8 @@ def command(
       xunyi tune papers --queries queries.jsonl --qrels qrels.tsv
     """
     from search import Corpus
-    from search.evaluation import read_qrels, read_queries
     from search.judging import tune_corpus
+    from search.query_files import read_qrels, read_queries
 
     if (queries is None) != (qrels is None):
         raise UsageError("Give both --queries and --qrels, or neither.")

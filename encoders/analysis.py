@@ -208,31 +208,6 @@ class Analyzer:
         spans.sort(key=lambda span: (span[0], -span[1]))
         return spans
 
-    def highlights(self, text: str, query: str) -> list[tuple[int, int]]:
-        """Stretches of ``text`` that match terms of ``query``: merged, in order.
-
-        Of Chinese terms single characters count only where the query has no longer term around them.
-        """
-        asked: Collection[str] = self._telling(query)
-        merged: list[tuple[int, int]] = []
-        for start, end, feature in self.spans(text):
-            if feature not in asked:
-                continue
-            if merged and start <= merged[-1][1] and start != end:
-                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-            else:
-                merged.append((start, end))
-        return merged
-
-    def _telling(self, query: str) -> set[str]:
-        spans = self.spans(query)
-        covered = [(start, end) for start, end, _ in spans if end - start > 1]
-        return {
-            feature
-            for start, end, feature in spans
-            if end - start > 1 or not any(a <= start and end <= b for a, b in covered)
-        }
-
     def _cut(self, text: str, *, words: bool) -> tuple[list[str], list[str]]:
         features: list[str] = []
         found: list[str] = []

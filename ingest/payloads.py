@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.documents import Document, Passage
 from schemas.ids import content_hash
+from schemas.payload_paths import payload_values
 from stores.base import PayloadIndexType
 
 META = "meta"
@@ -51,14 +52,14 @@ def document_payload(document: Document, passages: int, digest: str) -> dict[str
 
 
 class FieldTypes:
-    """Learns which index each payload field wants from the values that pass by."""
+    """Learns which index each payload field wants from the values that pass by; nested ones too, by their paths."""
 
     def __init__(self, known: Mapping[str, str] | None = None) -> None:
         self._types: dict[str, PayloadIndexType] = dict(known or {})  # type: ignore[arg-type]
 
     def add(self, payload: Mapping[str, Any]) -> None:
         """Look at one document's fields; mixed numbers become float, other mixtures keyword."""
-        for field, value in payload.items():
+        for field, value in payload_values(payload):
             kind = _index_type(value)
             if kind is None:
                 continue

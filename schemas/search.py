@@ -8,11 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class SpaceScore(BaseModel):
-    """Where a hit stands in one space: its rank from 1, its own score there, its share of the total (0 to 1)."""
+    """Where a hit stands in one space: its rank from 1, its own score there, its share of the total (0 to 1).
+
+    Rank and score are those of the query as it was asked. (A hybrid asks ``dense`` once more, moved towards the best
+    hit, and its share is of that.) The rank is None where it lies deeper than the search looked, or where a sparse
+    space does not match (score 0).
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    rank: int
+    rank: int | None
     score: float
     share: float = 0.0
 

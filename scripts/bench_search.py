@@ -2,9 +2,9 @@
 
 Builds a corpus of random vectors (dense of 384 dimensions, about 40 TF-IDF terms, Word2Vec of
 100; five passages a document, and the documents' own TF-IDF), asks it queries of three spaces one
-by one and in batches, and prints medians and ratios.
+by one and in batches, and prints medians, ratios and where the time goes.
 
-    python scripts/bench_search.py [--passages 20000] [--queries 200]
+    python scripts/bench_search.py [--passages 20000] [--queries 200] [--store FOLDER]
 """
 
 import argparse
@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -23,6 +24,7 @@ from schemas.ids import document_point_id, passage_point_id
 from schemas.manifest import CorpusManifest, Counts
 from schemas.spaces import PointBatch, Shelf, Space, SpaceKind
 from search import Corpus
+from stores.base import Store
 from stores.opening import open_store
 
 SPACES = {
@@ -63,86 +65,129 @@ def vectors(rng: np.random.Generator, rows: int, count: int, centres: dict[str, 
     }
 
 
+class Timed:
+    """A store that adds up the seconds spent in it by searches; all else is the store's own."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if name not in ("scores", "query", "retrieve"):
+            return found
+
+        def timed(*arguments: Any, **options: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return found(*arguments, **options)
+            finally:
+                self.seconds += time.perf_counter() - started
+
+        return timed
+
+
+def build(store: Store, passages: int, rng: np.random.Generator, centres: dict[str, np.ndarray]) -> None:
+    """Fill the corpus ``bench``."""
+    manifest = CorpusManifest(
+        corpus="bench",
+        complete=True,
+        spaces=SPACES,
+        encoders={},
+        counts=Counts(passages=passages, documents=-(-passages // PASSAGES)),
+        created=datetime.now(UTC).isoformat(),
+    )
+    create_shelves(store, manifest)
+    started = time.perf_counter()
+    name = f"bench.g1.{Shelf.PASSAGES}"
+    for start in range(0, passages, 2000):
+        rows = min(2000, passages - start)
+        payloads = [
+            {
+                "document_id": str((start + row) // PASSAGES),
+                "title": f"Title {start + row}",
+                "chapter": None,
+                "position": (start + row) % PASSAGES,
+                "start": 0,
+                "end": 300,
+                "text": "x" * 300,
+                "meta": {},
+            }
+            for row in range(rows)
+        ]
+        ids = [passage_point_id("bench", str(at // PASSAGES), at % PASSAGES) for at in range(start, start + rows)]
+        store.upsert(name, PointBatch(ids, payloads, vectors(rng, rows, 40, centres)))
+    whole = f"bench.g1.{Shelf.DOCUMENTS}"
+    for start in range(0, manifest.counts.documents, 2000):
+        documents = [str(at) for at in range(start, min(start + 2000, manifest.counts.documents))]
+        store.upsert(
+            whole,
+            PointBatch(
+                [document_point_id("bench", document) for document in documents],
+                [{"document_id": document} for document in documents],
+                {"tfidf": terms(rng, len(documents), 150)},
+            ),
+        )
+    store.optimize(name)
+    store.optimize(whole)
+    store.write_manifest(manifest)
+    print(f"{passages:,} passages built in {time.perf_counter() - started:.1f} s")
+
+
+def ask(store: Timed, asked: dict, queries: int, size: int, grouped: bool) -> None:
+    """Ask one by one and in batches, and print both."""
+    corpus = Corpus("bench", cast("Store", store))
+    one = [{n: v[[q]] for n, v in asked.items()} for q in range(queries)]
+    for query in one[:100]:
+        corpus.search_vectors(query, by_document=grouped)
+    store.seconds, cpu = 0.0, time.process_time()
+    singles = []
+    for query in one:
+        started = time.perf_counter()
+        corpus.search_vectors(query, by_document=grouped)
+        singles.append((time.perf_counter() - started) * 1e3)
+    cpu, inside = (time.process_time() - cpu) / queries * 1e3, store.seconds / queries * 1e3
+    label = "three spaces, grouped by document" if grouped else "three spaces"
+    print(
+        f"{label}: median {statistics.median(singles):.2f} ms, p95 {np.percentile(singles, 95):.2f} ms over "
+        f"{queries} queries; {inside:.2f} ms of {statistics.mean(singles):.2f} in the store, {cpu:.2f} ms of processor"
+    )
+    batches, singly = [], []
+    store.seconds, cpu = 0.0, time.process_time()
+    starts = range(0, queries - size + 1, size)
+    for at in starts:
+        started = time.perf_counter()
+        corpus.search_vectors({n: v[at : at + size] for n, v in asked.items()}, by_document=grouped)
+        batches.append((time.perf_counter() - started) * 1e3)
+        singly.append(sum(singles[at : at + size]))
+    many = size * len(starts)
+    cpu, inside = (time.process_time() - cpu) / many * 1e3, store.seconds / many * 1e3
+    ratio = statistics.median(alone / batch for alone, batch in zip(singly, batches, strict=True))
+    print(
+        f"{label}: a batch of {size} at {ratio:.2f} times the rate of single queries; a query takes {inside:.2f} ms of "
+        f"{sum(batches) / many:.2f} in the store, {cpu:.2f} ms of processor"
+    )
+
+
 def main() -> None:
     """Build, ask, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--passages", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--store", help="a folder to build in, or that an earlier run built [default: none is kept]")
     arguments = parser.parse_args()
     rng = np.random.default_rng(7)
     centres = {
         name: rng.standard_normal((500, space.dim)) / space.dim**0.5 for name, space in SPACES.items() if space.dim
     }
-    with tempfile.TemporaryDirectory() as folder, open_store(folder) as store:
-        manifest = CorpusManifest(
-            corpus="bench",
-            complete=True,
-            spaces=SPACES,
-            encoders={},
-            counts=Counts(passages=arguments.passages, documents=-(-arguments.passages // PASSAGES)),
-            created=datetime.now(UTC).isoformat(),
-        )
-        create_shelves(store, manifest)
-        store.write_manifest(manifest)
-        started = time.perf_counter()
-        name = f"bench.g1.{Shelf.PASSAGES}"
-        for start in range(0, arguments.passages, 2000):
-            rows = min(2000, arguments.passages - start)
-            payloads = [
-                {
-                    "document_id": str((start + row) // PASSAGES),
-                    "title": f"Title {start + row}",
-                    "chapter": None,
-                    "position": (start + row) % PASSAGES,
-                    "start": 0,
-                    "end": 300,
-                    "text": "x" * 300,
-                    "meta": {},
-                }
-                for row in range(rows)
-            ]
-            ids = [passage_point_id("bench", str(at // PASSAGES), at % PASSAGES) for at in range(start, start + rows)]
-            store.upsert(name, PointBatch(ids, payloads, vectors(rng, rows, 40, centres)))
-        whole = f"bench.g1.{Shelf.DOCUMENTS}"
-        for start in range(0, manifest.counts.documents, 2000):
-            documents = [str(at) for at in range(start, min(start + 2000, manifest.counts.documents))]
-            store.upsert(
-                whole,
-                PointBatch(
-                    [document_point_id("bench", document) for document in documents],
-                    [{"document_id": document} for document in documents],
-                    {"tfidf": terms(rng, len(documents), 150)},
-                ),
-            )
-        store.optimize(name)
-        store.optimize(whole)
-        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-        print(f"{arguments.passages:,} passages built in {time.perf_counter() - started:.1f} s")
-        corpus = Corpus("bench", store)
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory() as folder, open_store(arguments.store or folder) as store:
+        if store.read_manifest("bench") is None:
+            build(store, arguments.passages, rng, centres)
         asked = vectors(rng, arguments.queries, 8, centres)
-        one = [{n: v[[q]] for n, v in asked.items()} for q in range(arguments.queries)]
         for grouped in (False, True):
-            for query in one:
-                corpus.search_vectors(query, by_document=grouped)
-            singles = []
-            for query in one:
-                start_one = time.perf_counter()
-                corpus.search_vectors(query, by_document=grouped)
-                singles.append((time.perf_counter() - start_one) * 1e3)
-            label = "three spaces, grouped by document" if grouped else "three spaces"
-            print(
-                f"{label}: median {statistics.median(singles):.2f} ms, "
-                f"p95 {np.percentile(singles, 95):.2f} ms over {len(singles)} queries"
-            )
-            ratios = []
-            size = min(arguments.batch, arguments.queries)
-            for at in range(0, arguments.queries - size + 1, size):
-                begin = time.perf_counter()
-                corpus.search_vectors({n: v[at : at + size] for n, v in asked.items()}, by_document=grouped)
-                batch = time.perf_counter() - begin
-                ratios.append(sum(singles[at : at + size]) / 1e3 / batch)
-            print(f"{label}: a batch of {size} at {statistics.median(ratios):.2f} times the rate of single queries")
+            ask(Timed(store), asked, arguments.queries, min(arguments.batch, arguments.queries), grouped)
 
 
 if __name__ == "__main__":

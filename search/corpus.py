@@ -10,38 +10,31 @@ from functools import cached_property, partial
 from typing import Any, Self
 from uuid import UUID
 
-import numpy as np
 from qdrant_client import models
 
 from encoders.learned import LearnedEncoders
 from encoders.lexical import LexicalEncoder
-from schemas.errors import CorpusNotFound, StoreError, UsageError
+from schemas.errors import CorpusNotFound, StoreError
 from schemas.ids import document_point_of, point_text
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
-from schemas.search import Hit, SearchResponse, SpaceScore, Took
+from schemas.search import SearchResponse, Took
 from schemas.spaces import Shelf, VectorBatch
+from search.answering import Answerer, Page
+from search.coverage import QueryWords, query_words
 from search.filters import parse_where
-from search.fusion import WINDOW, Fused, FusionMethod
-from search.ranking import DEFAULT_WEIGHTS, DOCUMENT_TFIDF, Ask, Ranker, named
-from search.second_stage import COLBERT, Reranking, second_stage
-from search.snippets import snippet
+from search.fusion import FusionMethod
+from search.ranking import Ask
+from search.request import check_fusion, check_page, check_query, chosen_spaces, chosen_weights
+from search.second_stage import COLBERT, Reranking
+from search.standings import Explain
 from search.text_match import MOST_VALUES
 from stores.base import Store, collection_name
 from stores.lookup import StoreTermLookup
 from stores.opening import open_store
 
 DEFAULT_FUSION: FusionMethod = "zscore"
-
-MAX_REACH = 10_000
-"""The deepest hit that can be asked for: ``offset + limit``."""
-
-PASSAGES_SHOWN = 5
-"""Passages shown of one document where hits are documents."""
-
-MAX_QUERY = 20_000
-"""Characters of a query; more is a document, and is refused rather than cut."""
 
 
 class Corpus:
@@ -96,9 +89,9 @@ class Corpus:
         return StoreTermLookup(self.store, self.name, self.collection(Shelf.TERMS))
 
     @cached_property
-    def ranker(self) -> Ranker:
-        """What ranks passages."""
-        return Ranker(self.store, self.manifest)
+    def answerer(self) -> Answerer:
+        """What ranks passages and makes hits of them."""
+        return Answerer(self.store, self.manifest, self.encode, self.lexical.analyzer.matches)
 
     @property
     def fusion(self) -> FusionMethod:
@@ -136,27 +129,28 @@ class Corpus:
         weights: Mapping[str, float] | None = None,
         by_document: bool = False,
         rerank: Reranking | None = None,
+        explain: Explain = False,
     ) -> list[SearchResponse]:
         """Answer several queries in one round to the store, hits best first.
 
         ``spaces`` default to all of the corpus; ``where`` are conditions such as ``city=Seattle``;
         ``fusion`` is ``zscore`` (default), ``convex``, ``rrf`` or ``dbsf``, with ``weights`` by space. With
         ``by_document`` a hit is a document, shown by its best passage, and holds its other passages
-        that were found. ``rerank`` judges the first hits again. The same call gives the same hits in
-        the same order, and pages neither repeat nor miss one.
+        that were found. ``rerank`` judges the first hits again. A hit says its rank and
+        score in the spaces that list it among their best hundred; with ``explain="scores"`` its score in every
+        space, and with True its rank there too, among the best 10,000.
+        The same call gives the same hits in the same order, and pages neither repeat nor miss one.
 
         Raises ``UsageError`` for an empty query, a bad limit, an unknown space or field.
         """
         ask = partial(
             self._search_many,
             queries,
-            limit=limit,
-            offset=offset,
+            Page(limit, offset, by_document, explain),
             spaces=spaces,
             where=where,
             fusion=fusion,
             weights=weights,
-            by_document=by_document,
             rerank=rerank or Reranking(),
         )
         try:
@@ -176,34 +170,32 @@ class Corpus:
         if manifest is None or manifest.generation == self.manifest.generation:
             return False
         self.manifest = manifest
-        for made in ("encoder", "lexical", "terms", "ranker"):
+        for made in ("encoder", "lexical", "terms", "answerer"):
             self.__dict__.pop(made, None)
         return True
 
     def _search_many(
         self,
         queries: Sequence[str],
+        page: Page,
         *,
-        limit: int,
-        offset: int,
         spaces: Sequence[str] | None,
         where: Sequence[str],
         fusion: FusionMethod | None,
         weights: Mapping[str, float] | None,
-        by_document: bool,
         rerank: Reranking,
     ) -> list[SearchResponse]:
         started = time.perf_counter()
-        check_page(limit, offset)
-        texts = [_check_query(query) for query in queries]
+        check_page(page.limit, page.offset)
+        texts = [check_query(query) for query in queries]
         rerank.check(self.manifest)
-        names = self._check_spaces(spaces, without=COLBERT if rerank.by == COLBERT else None)
+        names = chosen_spaces(self.manifest, spaces, without=COLBERT if rerank.by == COLBERT else None)
         # Made before encoding: a bad filter or weight need not wait for a model to load.
         ask = self._ask(names, fusion, weights, where)
         vectors = self.encode(texts, names)
-        features = [self._features(text) for text in texts]
+        words = self.words(texts)
         encoded = time.perf_counter()
-        answered = self._answer(vectors, ask, limit, offset, by_document, features, rerank, texts)
+        answered = self.answerer.answer(vectors, ask, page, words, rerank, texts)
         encode = (encoded - started) * 1e3
         return [
             response.model_copy(
@@ -229,18 +221,20 @@ class Corpus:
         fusion: FusionMethod | None = None,
         weights: Mapping[str, float] | None = None,
         by_document: bool = False,
-        features: Sequence[Mapping[str, float]] | None = None,
+        words: Sequence[QueryWords] | None = None,
         rerank: Reranking = Reranking(),  # noqa: B008 - frozen
         texts: Sequence[str] = (),
+        explain: Explain = False,
     ) -> list[SearchResponse]:
         """Answer queries that are encoded already: for each space one row a query, as ``encode`` gives them.
 
-        ``features`` are each query's terms and their weights, to be marked in the snippets; ``texts``
-        the queries as they were asked, for ``rerank``.
+        ``words`` are each query's own, as ``Corpus.words`` gives them, to be marked in the snippets and
+        to tell how far a space is believed; ``texts`` the queries as they were asked, for ``rerank``.
         """
         check_page(limit, offset)
-        ask = self._ask(self._check_spaces(list(vectors)), fusion, weights, where)
-        return self._answer(vectors, ask, limit, offset, by_document, features, rerank, texts)
+        ask = self._ask(chosen_spaces(self.manifest, list(vectors)), fusion, weights, where)
+        page = Page(limit, offset, by_document, explain)
+        return self.answerer.answer(vectors, ask, page, words, rerank, texts)
 
     def _ask(
         self,
@@ -249,63 +243,8 @@ class Corpus:
         weights: Mapping[str, float] | None,
         where: Sequence[str],
     ) -> Ask:
+        check_fusion(fusion)
         return Ask(names, self.weights(names, weights), fusion or self.fusion, self.filter(where))
-
-    def _answer(
-        self,
-        vectors: Mapping[str, VectorBatch],
-        ask: Ask,
-        limit: int,
-        offset: int,
-        by_document: bool,
-        features: Sequence[Mapping[str, float]] | None,
-        rerank: Reranking,
-        texts: Sequence[str],
-    ) -> list[SearchResponse]:
-        started = time.perf_counter()
-        reach = offset + limit
-        if by_document:
-            pages = [groups[offset:reach] for groups in self._grouped(vectors, ask, reach, rerank, texts)]
-        else:
-            ranked = self.ranked(vectors, ask, reach, rerank, texts)
-            pages = [[[hit] for hit in named(ranking[offset:reach])] for ranking in ranked]
-        payloads = self._fetch({hit.id for page in pages for group in page for hit in group})
-        alone = len(ask.spaces) == 1 and rerank.by is None
-        hits = [
-            [
-                self._hit(features[row] if features else {}, offset + n, group, payloads, alone)
-                for n, group in enumerate(page, 1)
-            ]
-            for row, page in enumerate(pages)
-        ]
-        took = round((time.perf_counter() - started) * 1e3, 3)
-        return [
-            SearchResponse(
-                query="",
-                corpus=self.name,
-                hits=found,
-                fusion=ask.method,
-                weights=dict(ask.weights),
-                rerank=rerank.by,
-                diversity=rerank.diversity,
-                took_ms=Took(encode=0.0, search=took, total=took),
-            )
-            for found in hits
-        ]
-
-    def ranked(
-        self,
-        vectors: Mapping[str, VectorBatch],
-        ask: Ask,
-        reach: int,
-        rerank: Reranking = Reranking(),  # noqa: B008 - frozen
-        texts: Sequence[str] = (),
-    ) -> list[list[Fused[int]]]:
-        """The ``reach`` best passages of every query, by the ranker and then by ``rerank``."""
-        if not rerank:
-            return self.ranker.rank(vectors, ask, reach).rankings
-        first = self.ranker.rank(vectors, ask, max(reach, rerank.top)).rankings
-        return second_stage(self.store, self.manifest, self.encode, texts, first, rerank)
 
     def filter(self, where: Sequence[str]) -> models.Filter | None:
         """The filter that conditions such as ``city=Seattle`` mean in this corpus; None where there are none."""
@@ -315,54 +254,9 @@ class Corpus:
         """The distinct values of an indexed payload key."""
         return list(self.store.facet(self.collection(Shelf.DOCUMENTS), field, limit=MOST_VALUES))
 
-    def _check_spaces(self, spaces: Sequence[str] | None, without: str | None = None) -> list[str]:
-        """The spaces to ask, as named or all of them; ``without`` is left out of those that nobody named."""
-        there = list(self.manifest.spaces)
-        if spaces is None:
-            return [space for space in there if space != without] or there
-        for space in spaces:
-            if space not in there:
-                raise UsageError(
-                    f"--spaces: the corpus {self.name!r} has no space {space!r}; it has {', '.join(there)}."
-                )
-        if not spaces:
-            raise UsageError(f"--spaces: name at least one of {', '.join(there)}.")
-        return list(dict.fromkeys(spaces))
-
     def weights(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> dict[str, float]:
         """The weight of each space: as given, else as tuned for this corpus, else the default."""
-        for space, weight in (weights or {}).items():
-            if space not in names:
-                raise UsageError(f"--weights: {space!r} is not among the spaces searched, {', '.join(names)}.")
-            if not np.isfinite(weight) or weight < 0:
-                raise UsageError(f"--weights: {space}={weight} is not a number of 0 or more.")
-        tuned: Mapping[str, float] = self.manifest.search.get("weights", {})
-        used = {
-            name: float((weights or {}).get(name, tuned.get(name, DEFAULT_WEIGHTS.get(name, 1.0)))) for name in names
-        }
-        if DOCUMENT_TFIDF in tuned and "tfidf" in names and "tfidf" not in (weights or {}):
-            used[DOCUMENT_TFIDF] = float(tuned[DOCUMENT_TFIDF])
-        return used
-
-    def _grouped(
-        self, vectors: Mapping[str, VectorBatch], ask: Ask, reach: int, rerank: Reranking, texts: Sequence[str]
-    ) -> list[list[list[Fused]]]:
-        """For each query ``reach`` documents, where there are so many: each its passages found, best first."""
-        depth = max(WINDOW, reach * 4)
-        while True:
-            ranked = self.ranked(vectors, ask, depth, rerank, texts)
-            grouped: list[list[list[Fused[int]]]] = []
-            for ranking in ranked:
-                groups: dict[int, list[Fused[int]]] = {}
-                for hit in ranking:
-                    groups.setdefault(document_point_of(hit.id), []).append(hit)
-                grouped.append(list(groups.values()))
-            short = any(
-                len(groups) < reach and len(ranking) >= depth for groups, ranking in zip(grouped, ranked, strict=True)
-            )
-            if not short:
-                return [[named(group[:PASSAGES_SHOWN]) for group in groups[:reach]] for groups in grouped]
-            depth *= 4
+        return chosen_weights(self.manifest, names, weights)
 
     def document_ids(self, passages: Iterable[int]) -> dict[int, str]:
         """The document's own id, for each passage's point id (as a number)."""
@@ -372,67 +266,11 @@ class Corpus:
         ids = {UUID(str(record.id)).int: str((record.payload or {})["document_id"]) for record in found}
         return {passage: ids[owner] for passage, owner in owners.items() if owner in ids}
 
-    def _fetch(self, ids: set[str]) -> dict[str, dict[str, Any]]:
-        records = self.store.retrieve(self.collection(Shelf.PASSAGES), sorted(ids)) if ids else []
-        return {str(record.id): record.payload or {} for record in records}
-
-    def _features(self, query: str) -> dict[str, float]:
-        """The query's features with their idf, to mark them in a text; unknown ones weigh most."""
-        found = set(self.lexical.analyzer.features(query))
-        known = self.terms(found) if self.manifest.counts.terms else {}
-        top = max((term.idf for term in known.values()), default=1.0)
-        return {feature: known[feature].idf if feature in known else top for feature in found}
-
-    def _hit(
-        self,
-        features: Mapping[str, float],
-        rank: int,
-        group: Sequence[Fused],
-        payloads: Mapping[str, Mapping[str, Any]],
-        alone: bool,
-    ) -> Hit:
-        fused, payload = group[0], payloads[group[0].id]
-        text = str(payload["text"])
-        return Hit(
-            rank=rank,
-            # Of one space alone its own similarity says more than a score scaled between first and last.
-            score=round(next(iter(fused.spaces.values())).score if alone else fused.score, 6),
-            document_id=str(payload["document_id"]),
-            passage_id=fused.id,
-            title=str(payload["title"]),
-            chapter=payload.get("chapter"),
-            text=text,
-            start=int(payload["start"]),
-            end=int(payload["end"]),
-            payload=dict(payload.get("meta") or {}),
-            spaces={
-                space: SpaceScore(rank=place, score=round(score, 6), share=round(share, 4))
-                for space, (place, score, share) in fused.spaces.items()
-            },
-            snippet=snippet(text, features, self.lexical.analyzer.matches),
-            passages=[self._hit(features, n, [other], payloads, alone) for n, other in enumerate(group, 1)]
-            if len(group) > 1
-            else [],
-        )
-
-
-def _check_query(query: str) -> str:
-    text = query.strip()
-    if not text:
-        raise UsageError("The query is empty; write some words to look for.")
-    if len(text) > MAX_QUERY:
-        raise UsageError(f"The query has {len(text):,} characters; at most {MAX_QUERY:,} can be asked.")
-    return text
-
-
-def check_page(limit: int, offset: int) -> None:
-    """Refuse a page that cannot be meant, or that lies deeper than ``MAX_REACH``."""
-    if limit < 1:
-        raise UsageError(f"--limit {limit}: ask for at least 1.")
-    if offset < 0:
-        raise UsageError(f"--offset {offset}: it counts from 0.")
-    if limit + offset > MAX_REACH:
-        raise UsageError(f"--limit {limit} with --offset {offset}: at most {MAX_REACH:,} hits deep can be asked.")
+    def words(self, queries: Sequence[str]) -> list[QueryWords]:
+        """The features of each query, with what they weigh in this corpus."""
+        found = [set(self.lexical.analyzer.features(query)) for query in queries]
+        known = self.terms(set().union(*found)) if self.manifest.counts.terms and found else {}
+        return [query_words(of, {name: known[name] for name in of if name in known}) for of in found]
 
 
 def search(query: str, corpus: str, *, store: str | Store | None = None, **options: Any) -> SearchResponse:

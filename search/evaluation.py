@@ -1,116 +1,28 @@
-"""Judged queries: readers for BEIR and TREC files, measures, a paired test, and TREC run files.
+"""Judged queries: measures of rankings, and a paired test between them.
 
 Measures come from ir-measures (MacAvaney, Macdonald & Ounis, ECIR 2022) and carry its names.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import EncoderError, InputError, UsageError
+from search.query_files import Qrels, Ranking
 
 if TYPE_CHECKING:
     from ir_measures.measures import Measure
-
-Qrels: TypeAlias = dict[str, dict[str, int]]
-"""Query id -> document id -> grade."""
-
-Ranking: TypeAlias = Sequence[tuple[str, float]]
-"""Documents with scores, best first."""
 
 Runner: TypeAlias = Callable[[list[str]], Sequence[Ranking]]
 """Answers a batch of query texts: one ranking a query, in the queries' order."""
 
 MEASURES = ("nDCG@10", "RR@10", "AP", "R@100")
 """What BEIR and TREC report most: nDCG@10, MRR@10, MAP, recall at 100."""
-
-
-def read_queries(path: Path) -> dict[str, str]:
-    """Query texts by id from BEIR's ``queries.jsonl`` (``_id`` or ``id``, ``text``), or lines ``id<TAB>text``.
-
-    A query whose text is empty is passed over. Raises :class:`InputError` with the line for what is
-    neither, for a repeated id, and for a file without queries.
-    """
-    queries: dict[str, str] = {}
-    for number, line in _lines(path):
-        identifier, text = _query(path, number, line)
-        if not text:
-            # Published sets hold such rows; nothing can be asked with them, and their judgments are left out with them.
-            continue
-        if identifier in queries:
-            raise InputError(f"{path}, line {number}: the query id {identifier!r} stands twice; give each its own.")
-        queries[identifier] = text
-    if not queries:
-        raise InputError(f"{path}: there is no query in it; write one JSON object a line with _id and text.")
-    return queries
-
-
-def _query(path: Path, number: int, line: str) -> tuple[str, str]:
-    if not line.lstrip().startswith("{"):
-        identifier, tab, text = line.partition("\t")
-        if not tab or not identifier.strip() or not text.strip():
-            raise InputError(f'{path}, line {number}: write {{"_id": ..., "text": ...}} or an id, a tab and the text.')
-        return identifier.strip(), text.strip()
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {number}: not JSON ({error.msg}, column {error.colno}).") from error
-    identifier, text = row.get("_id", row.get("id")), row.get("text")
-    if isinstance(identifier, bool) or not isinstance(identifier, str | int) or identifier == "":
-        raise InputError(f"{path}, line {number}: the query has no _id; give it one.")
-    if not isinstance(text, str):
-        raise InputError(f"{path}, line {number}: the query {identifier!r} has no text; give it one.")
-    return str(identifier), text.strip()
-
-
-def read_qrels(path: Path) -> Qrels:
-    """Grades from BEIR's ``qrels.tsv`` (query, document, grade; header or not) or TREC's four columns.
-
-    Raises :class:`InputError` with the line for another shape, a grade that is not a whole number or
-    two grades for one pair, and for a file without judgments.
-    """
-    qrels: Qrels = {}
-    for number, line in _lines(path):
-        cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
-        if len(cells) == 4:
-            query, _, document, grade = cells
-        elif len(cells) == 3:
-            query, document, grade = cells
-        else:
-            raise InputError(
-                f"{path}, line {number}: {len(cells)} columns; write query, document, grade (BEIR) "
-                "or query, 0, document, grade (TREC)."
-            )
-        try:
-            value = int(grade)
-        except ValueError:
-            if not qrels and number == 1:
-                continue
-            raise InputError(f"{path}, line {number}: the grade {grade!r} is not a whole number.") from None
-        if qrels.setdefault(query, {}).setdefault(document, value) != value:
-            raise InputError(f"{path}, line {number}: {document!r} has two grades for the query {query!r}; keep one.")
-    if not qrels:
-        raise InputError(f"{path}: there is no judgment in it; write query, document and grade, tab-separated.")
-    return qrels
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, line.rstrip("\r\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the name.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8; save it as UTF-8.") from error
 
 
 class Comparison(BaseModel):
@@ -135,7 +47,8 @@ class EvaluationReport(BaseModel):
 
     ``means[name][measure]`` averages over the judged queries; ``per_query[name][measure][query id]``
     is a value each; ``comparison`` holds the first configuration against the best of the others by
-    the first measure. ``model_dump(mode="json")`` is what ``--json`` prints.
+    the first measure. ``judged_documents`` counts the relevant documents, ``missing_documents`` those of them
+    that the corpus does not hold. ``model_dump(mode="json")`` is what ``--json`` prints.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -145,6 +58,8 @@ class EvaluationReport(BaseModel):
     means: dict[str, dict[str, float]]
     per_query: dict[str, dict[str, dict[str, float]]]
     comparison: Comparison | None = None
+    judged_documents: int = 0
+    missing_documents: int = 0
 
     def rows(self) -> list[list[str]]:
         """A table: a header, then one row a configuration with its means to four places."""
@@ -185,7 +100,7 @@ def evaluate(
 
     ``runners`` maps a configuration's name (``hybrid``, ``dense``, …) to what answers a batch; the
     first one is compared with the best of the others. Returns the report and the rankings by
-    configuration and query id, for :func:`write_trec_run`.
+    configuration and query id, for ``search.query_files.write_trec_run``.
 
     Raises :class:`UsageError` for an unknown measure or no runner, :class:`InputError` where no
     query is judged, :class:`EncoderError` without ir-measures.
@@ -300,31 +215,6 @@ def compare_runs(
         losses=int(np.count_nonzero(differences < 0)),
         ties=int(np.count_nonzero(differences == 0)),
     )
-
-
-def write_trec_run(path: Path, run: Mapping[str, Ranking], tag: str) -> None:
-    """Write TREC's six columns: query, Q0, document, rank from 1, score, tag.
-
-    Scores are made to fall strictly, by the smallest steps, so that every tool keeps the order.
-    Raises :class:`InputError` where the file cannot be written, :class:`UsageError` for an id or a
-    tag with white space, which the format cannot hold.
-    """
-    lines = list(_run_lines(run, tag))
-    try:
-        path.write_text("".join(lines), encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error}); name another file.") from error
-
-
-def _run_lines(run: Mapping[str, Ranking], tag: str) -> Iterable[str]:
-    for query, ranking in run.items():
-        last = math.inf
-        for rank, (document, score) in enumerate(ranking, 1):
-            for name in (query, document, tag):
-                if not name or any(char.isspace() for char in name):
-                    raise UsageError(f"{name!r} cannot stand in a TREC run file: it is empty or has white space.")
-            last = float(score) if score < last else math.nextafter(last, -math.inf)
-            yield f"{query} Q0 {document} {rank} {last!r} {tag}\n"
 
 
 def _distinct(ranking: Ranking) -> Ranking:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from qdrant_client import models
 
 from schemas.errors import UsageError
+from schemas.payload_paths import find_path
 from search.text_match import ValuesOf, matching_values
 
 META = "meta"
@@ -21,6 +24,7 @@ OWN_FIELDS: Mapping[str, str] = {
 }
 """Fields that every passage has beside its document's own."""
 
+_BAR = re.compile(r"(?<!\\)\|")
 _CONDITION = re.compile(r"^\s*(?P<field>.+?)\s*(?P<op>!=|>=|<=|=|>|<|~)\s*(?P<value>.*?)\s*$", re.DOTALL)
 _TRUE, _FALSE = {"true", "yes", "1", "是"}, {"false", "no", "0", "否"}
 
@@ -28,10 +32,11 @@ _TRUE, _FALSE = {"true", "yes", "1", "是"}, {"false", "no", "0", "否"}
 def parse_where(
     conditions: Sequence[str], fields: Mapping[str, str], values_of: ValuesOf | None = None
 ) -> models.Filter | None:
-    """All of ``conditions`` as one filter; None where there are none.
+    r"""All of ``conditions`` as one filter; None where there are none.
 
-    ``fields`` maps a payload field to its index type (``keyword``, ``integer``, ``float``,
-    ``bool``). The forms: ``FIELD=VALUE``, ``FIELD=A|B`` (any of), ``FIELD!=VALUE`` (none of),
+    ``fields`` maps a payload field's path to its index type (``keyword``, ``integer``, ``float``,
+    ``bool``); a nested one is written with dots, ``rooms.price``. The forms: ``FIELD=VALUE``,
+    ``FIELD=A|B`` (any of; ``\|`` is a bar in a value), ``FIELD!=VALUE`` (none of),
     ``FIELD>=N`` and its kin (numbers, and text such as ISO dates where it is a number's field),
     ``FIELD~WORDS`` (text that holds the words, by ``search.text_match`` over the field's distinct values
     that ``values_of`` gives, else by the engine). An empty value asks for points without the field.
@@ -47,13 +52,12 @@ def parse_where(
         if match is None:
             raise UsageError(f"--where {condition!r}: write FIELD=VALUE, for example --where city=Seattle.")
         field, op, value = match["field"], match["op"], match["value"]
-        kind = _kind(field, fields, condition)
-        key = field if field in OWN_FIELDS and field not in fields else f"{META}.{field}"
+        key, kind = _key(field, fields, condition)
         if value == "":
             empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
             (must_not if op == "!=" else must).append(empty)
         elif op in ("=", "!="):
-            values = [_typed(part, kind, condition) for part in value.split("|")]
+            values = [_typed(part.replace("\\|", "|"), kind, condition) for part in _BAR.split(value)]
             (must if op == "=" else must_not).append(_equal(key, values))
         elif op == "~":
             must.append(_holding(key, value, kind, condition, values_of))
@@ -62,12 +66,13 @@ def parse_where(
     return models.Filter(must=must or None, must_not=must_not or None)
 
 
-def _kind(field: str, fields: Mapping[str, str], condition: str) -> str:
-    if field in fields:
-        return fields[field]
+def _key(field: str, fields: Mapping[str, str], condition: str) -> tuple[str, str]:
+    """Where the field is in the payload, and its type."""
+    if (path := find_path(field, fields)) is not None:
+        return f"{META}.{path}", fields[path]
     if field in OWN_FIELDS:
-        return OWN_FIELDS[field]
-    known = sorted({*fields, *OWN_FIELDS})
+        return field, OWN_FIELDS[field]
+    known = sorted({*(path.replace('"', "").replace("[]", "") for path in fields), *OWN_FIELDS})
     near = difflib.get_close_matches(field, known, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}."
     raise UsageError(f"--where {condition!r}: the corpus has no field {field!r}; {hint}")
@@ -92,9 +97,12 @@ def _number(text: str, condition: str) -> int | float:
     except ValueError:
         pass
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise UsageError(f"--where {condition!r}: the field holds numbers, and {text!r} is none.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"--where {condition!r}: the field holds numbers, and {text!r} is none.")
+    return number
 
 
 def _equal(key: str, values: Sequence[Any]) -> Any:
@@ -136,5 +144,8 @@ def _range(key: str, op: str, value: str, kind: str, condition: str) -> models.F
     if re.match(r"^\d{4}(-\d{2}(-\d{2}([T ].*)?)?)?$", value):
         padded = value + "-01-01"[len(value) - 4 :] if len(value) < 10 else value
         end: dict[str, Any] = {name: padded}
-        return models.FieldCondition(key=key, range=models.DatetimeRange(**end))
+        try:
+            return models.FieldCondition(key=key, range=models.DatetimeRange(**end))
+        except ValidationError:
+            raise UsageError(f"--where {condition!r}: {value!r} is no date; write it as 2024-05-31.") from None
     raise UsageError(f"--where {condition!r}: {op} compares numbers and ISO dates, and {value!r} is neither.")

@@ -13,8 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import nsmallest
-from itertools import pairwise
 from typing import Generic, Literal, NamedTuple, TypeAlias, get_args
 
 from typing_extensions import TypeVar
@@ -39,9 +37,12 @@ RRF_K = 60
 
 
 class Standing(NamedTuple):
-    """Where an id stands in one space: rank from 1, own score there, share of the fused score (0 to 1)."""
+    """Where an id stands in one space: rank from 1, own score there, share of the fused score (0 to 1).
 
-    rank: int
+    The rank is None where no list was deep enough to tell.
+    """
+
+    rank: int | None
     score: float
     share: float
 
@@ -122,9 +123,13 @@ def part(
     k: int = RRF_K,
     window: int = WINDOW,
     minimum: float | None = None,
+    ranked: bool = False,
 ) -> Part[Id]:
-    """Make one list ready for ``fuse_parts``, with the parameters of ``fuse``."""
-    ranks = _ranked(entries)
+    """Make one list ready for ``fuse_parts``, with the parameters of ``fuse``.
+
+    ``ranked`` says that the entries stand in their final order, each once, whatever their scores.
+    """
+    ranks = {name: (rank, score) for rank, (name, score) in enumerate(entries, 1)} if ranked else _ranked(entries)
     return Part(ranks, _given(ranks, method, k, window, minimum))
 
 
@@ -138,17 +143,23 @@ def fuse_parts(
     """As ``fuse``, of lists made ready before: who fuses twice prepares only what has changed."""
     share_of = _scaled(parts, weights)
     totals: dict[Id, float] = {}
-    best: dict[Id, int] = {}
+    counting = [parts[space].ranks for space, weight in share_of.items() if weight > 0]
     for space, weight in share_of.items():
-        if weight <= 0:
-            continue
-        given = parts[space].given
-        for identifier, (rank, _) in parts[space].ranks.items():
-            totals[identifier] = totals.get(identifier, 0.0) + weight * given.get(identifier, 0.0)
-            if rank < best.get(identifier, rank + 1):
-                best[identifier] = rank
-    keys = [(-total, best[identifier], identifier) for identifier, total in totals.items()]
-    keys = sorted(keys) if limit is None else nsmallest(limit, keys)
+        if weight > 0:
+            for identifier, score in parts[space].given.items():
+                totals[identifier] = totals.get(identifier, 0.0) + weight * score
+    for ranks in counting:
+        for identifier in ranks.keys() - totals.keys():
+            totals[identifier] = 0.0
+    least = -math.inf
+    if limit is not None and limit < len(totals):
+        least = sorted(totals.values(), reverse=True)[limit - 1] if limit > 0 else math.inf
+    # Ranks settle ties: only what can be among the first needs them.
+    keys = sorted(
+        (-total, min(ranks[identifier][0] for ranks in counting if identifier in ranks), identifier)
+        for identifier, total in totals.items()
+        if total >= least
+    )[:limit]
     scale = 1.0
     if method == "zscore":
         most = sum(weight * max(parts[space].given.values(), default=0.0) for space, weight in share_of.items())
@@ -191,9 +202,13 @@ def _scaled(lists: Iterable[str], weights: Mapping[str, float] | None) -> dict[s
 
 def _ranked(entries: ScoredList[Id]) -> dict[Id, tuple[int, float]]:
     # Engines order equal scores at random, so ties get their ranks by id.
-    found: dict[Id, tuple[int, float]] = {}
-    if any(before[1] <= after[1] for before, after in pairwise(entries)):
+    scores = [score for _, score in entries]
+    if len(set(scores)) < len(scores) or scores != sorted(scores, reverse=True):
         entries = sorted(entries, key=lambda entry: (-entry[1], entry[0]))
+    found = {identifier: (rank, float(score)) for rank, (identifier, score) in enumerate(entries, 1)}
+    if len(found) == len(entries):
+        return found
+    found = {}
     for identifier, score in entries:
         if identifier not in found:
             found[identifier] = (len(found) + 1, float(score))

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from schemas.documents import Document
-from schemas.errors import CorpusError
-from schemas.ids import point_text
+from schemas.errors import CorpusError, InputError
+from schemas.ids import document_point_id, point_text
 from schemas.spaces import Shelf, VectorBatch
 from search.corpus import Corpus
-from search.evaluation import EvaluationReport, Ranking, evaluate
+from search.evaluation import EvaluationReport, evaluate, judged, parse_measures
 from search.fusion import ScoredList
+from search.query_files import Ranking
 from search.ranking import DOCUMENT_TFIDF, Ask, sparse_minima, with_documents
 from search.second_stage import COLBERT, Reranking
 from search.tuning import FusionChoice, TuningReport, synthetic_qrels, synthetic_queries, tune
@@ -51,8 +52,26 @@ def evaluate_corpus(
         runners[HYBRID] = partial(_ranked_documents, corpus, names, names, encoded, Reranking())
     for name in names:
         runners[name] = partial(_ranked_documents, corpus, [name], names, encoded, Reranking())
+    parse_measures(measures)
+    counted = _require_documents(corpus, judged(queries, qrels).qrels)
     report, runs = evaluate(runners, queries, qrels, measures=list(measures))
-    return report, dict(runs)
+    return report.model_copy(update=counted), dict(runs)
+
+
+def _require_documents(corpus: Corpus, qrels: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """How many relevant documents there are and how many of them the corpus lacks, by ``EvaluationReport``'s names.
+
+    Raises :class:`InputError` where it lacks all: then the judgments are another corpus's.
+    """
+    relevant = sorted({document for by in qrels.values() for document, grade in by.items() if grade > 0})
+    points = {document_point_id(corpus.name, document): document for document in relevant}
+    found = {str(r.id) for r in corpus.store.retrieve(corpus.collection(Shelf.DOCUMENTS), list(points), payload=False)}
+    if relevant and not found:
+        raise InputError(
+            f"the corpus {corpus.name!r} holds none of the {len(relevant):,} documents that are judged relevant, such "
+            f"as {relevant[0]!r}; check that the judgments use the ids that a search shows as document_id."
+        )
+    return {"judged_documents": len(relevant), "missing_documents": len(relevant) - len(found)}
 
 
 def _ranked_documents(
@@ -74,7 +93,9 @@ def _ranked_documents(
         if batch not in encoded:
             encoded[batch] = corpus.encode(batch, all_spaces)
         vectors = {space: encoded[batch][space] for space in spaces}
-        rankings = corpus.ranked(vectors, ask, DEPTH * 4, rerank, batch)
+        rankings, _ = corpus.answerer.ranked(
+            vectors, ask, DEPTH * 4, [of.mass for of in corpus.words(batch)], rerank, batch
+        )
         owners = corpus.document_ids({hit.id for ranking in rankings for hit in ranking})
         for ranking in rankings:
             documents: dict[str, float] = {}
@@ -103,16 +124,21 @@ def tune_corpus(
         if not made:
             raise CorpusError(f"The corpus {corpus.name!r} is too small to make queries of; give judged ones.")
         queries, qrels = {query.id: query.text for query in made}, synthetic_qrels(made)
+    known = {query: grades for query, grades in qrels.items() if query in queries}
+    _require_documents(corpus, judged(queries, known).qrels)
     names = list(corpus.manifest.spaces)
     used = corpus.weights(names)
     ask = Ask(names, used, corpus.fusion)
     wanted = [query for query in queries if query in qrels]
     collected: dict[str, Mapping[str, ScoredList]] = {}
+    beliefs: dict[str, Mapping[str, float]] = {}
     document_of: dict[str, str] = {}
     for start in range(0, len(wanted), BATCH):
         batch = wanted[start : start + BATCH]
-        vectors = corpus.encode([queries[query] for query in batch], names)
-        ranked = corpus.ranker.rank(vectors, ask, DEPTH)
+        asked = [queries[query] for query in batch]
+        masses = [of.mass for of in corpus.words(asked)]
+        ranked = corpus.answerer.ranker.rank(corpus.encode(asked, names), ask, DEPTH, masses)
+        beliefs.update(zip(batch, ranked.beliefs, strict=True))
         texts = [{space: _written(entries) for space, entries in lists.items()} for lists in ranked.lists]
         collected.update(zip(batch, texts, strict=True))
         passages = {passage for lists in ranked.lists for entries in lists.values() for passage, _ in entries}
@@ -120,8 +146,15 @@ def tune_corpus(
     default = FusionChoice(method=corpus.fusion, weights=with_documents(corpus.manifest, used))
     minima = sparse_minima(corpus.manifest, (*names, DOCUMENT_TFIDF))
     report = tune(
-        collected, qrels, default=default, document_of=lambda passage: document_of[passage], minima=minima, folds=folds
-    ).model_copy(update={"synthetic": synthetic})
+        collected,
+        qrels,
+        default=default,
+        document_of=lambda passage: document_of[passage],
+        minima=minima,
+        beliefs=beliefs,
+        folds=folds,
+        synthetic=synthetic,
+    )
     if save and report.adopted:
         chosen = {"fusion": report.choice.method, "weights": report.choice.weights}
         manifest = corpus.manifest.model_copy(update={"search": {**corpus.manifest.search, **chosen}})

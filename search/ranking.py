@@ -1,6 +1,7 @@
 """Query vectors to ranked passages: two rounds to the store, and what each space gave every hit.
 
-The first round asks every space, and the documents shelf for whole texts. The second asks the
+The first round asks every space, and the documents shelf for whole texts; how far a space is believed
+then depends on the query's words in its best hit (``search.coverage``). The second asks the
 dense space once more, moved towards the best hit so far: pseudo-relevance feedback with vectors
 (Li et al., TOIS 2023), by which one space learns from the others.
 """
@@ -8,7 +9,7 @@ dense space once more, moved towards the best hit so far: pseudo-relevance feedb
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from qdrant_client import models
 from schemas.ids import document_point_of, point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, SpaceKind, VectorBatch
+from search.coverage import QueryMass, masses_of
+from search.coverage import beliefs as query_beliefs
 from search.fusion import WINDOW, Fused, FusionMethod, Part, ScoredList, fuse_parts, part
 from search.rerank import feedback_query
 from stores.base import Store, collection_name
@@ -42,6 +45,10 @@ they say nearly the same, and share the weight of one."""
 Lists: TypeAlias = dict[str, ScoredList[int]]
 """What each space found: ids (as numbers) with scores, best first."""
 
+Places: TypeAlias = Mapping[str, Mapping[int, tuple[int, float]]]
+"""Rank and score of each id in each space's list, by the query as it was asked; under ``DOCUMENT_TFIDF`` by the ids
+of documents."""
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -56,10 +63,16 @@ class Ask:
 
 @dataclass
 class Ranked:
-    """Rankings, one a query, and what was fused to make each; ids are numbers (see ``named``)."""
+    """Rankings, one a query, and what was fused to make each; ids are numbers (see ``named``).
+
+    ``lists`` were fused in the end, the dense one by the moved query; ``places`` are those of the query as it was.
+    ``beliefs`` are each query's factors of the weights, by space; where there is none it is 1.
+    """
 
     rankings: list[list[Fused[int]]]
-    lists: list[Lists] = field(default_factory=list)
+    lists: list[Lists]
+    places: list[Places]
+    beliefs: list[Mapping[str, float]]
 
 
 class Ranker:
@@ -70,10 +83,13 @@ class Ranker:
         self._passages = collection_name(manifest.corpus, manifest.generation, Shelf.PASSAGES)
         self._documents = collection_name(manifest.corpus, manifest.generation, Shelf.DOCUMENTS)
 
-    def rank(self, vectors: Mapping[str, VectorBatch], ask: Ask, reach: int) -> Ranked:
+    def rank(
+        self, vectors: Mapping[str, VectorBatch], ask: Ask, reach: int, masses: Sequence[QueryMass] | None = None
+    ) -> Ranked:
         """Rank the ``reach`` best passages of every query, where there are so many.
 
-        ``vectors`` hold one row a query and space. The order does not depend on ``reach``.
+        ``vectors`` hold one row a query and space; ``masses`` are the queries' words, which the TF-IDF
+        vectors tell but for unknown ones. The order does not depend on ``reach``.
         """
         queries = max((rows_of(batch) for batch in vectors.values()), default=0)
         depth = max(WINDOW, reach)
@@ -86,25 +102,79 @@ class Ranker:
         ask = replace(ask, weights=with_documents(self._manifest, ask.weights) if whole else ask.weights)
         counting = [space for space in ask.spaces if ask.weights.get(space, 1.0) > 0]
 
+        best, stored = self._best(ask, lists)
+        beliefs: list[Mapping[str, float]] = [{} for _ in range(queries)]
+        if best:
+            columns = {point: record["tfidf"].indices for point, record in stored.items() if "tfidf" in record}
+            masses = masses_of(vectors["tfidf"]) if masses is None else masses
+            beliefs = [query_beliefs(mass, tops, columns, "tfidf") for mass, tops in zip(masses, best, strict=True)]
+        weights = [{s: w * believed.get(s, 1.0) for s, w in ask.weights.items()} for believed in beliefs]
         parts: list[dict[str, Part[int]]] = [{} for _ in range(queries)]
 
         def fused(changed: Sequence[str], reach: int) -> list[list[Fused[int]]]:
             for found, by_document in zip(lists, scores, strict=False):
                 found.pop(DOCUMENT_TFIDF, None)
-                found[DOCUMENT_TFIDF] = _spread(by_document, [found[s] for s in counting if s in found])
+                # Only what counts in a list: what lies deeper must not move what stands before it.
+                found[DOCUMENT_TFIDF] = _spread(by_document, [found[s][:WINDOW] for s in counting if s in found])
             for found, ready in zip(lists, parts, strict=True):
                 for space in (*changed, DOCUMENT_TFIDF):
                     if space in found:
-                        ready[space] = part(found[space], method=ask.method, minimum=minima.get(space))
-            return [_fuse(ready, ask, reach) for ready in parts]
+                        ready[space] = part(found[space], method=ask.method, minimum=minima.get(space), ranked=True)
+            return [_fuse(ready, used, ask.method, reach) for ready, used in zip(parts, weights, strict=True)]
 
-        if ask.feedback > 0 and _has_feedback(self._manifest, ask):
-            best = [ranking[0].id if ranking else None for ranking in fused(ask.spaces, 1)]
-            moved = _moved(self._store, self._passages, vectors["dense"], best, ask.feedback)
-            again = [(q, "dense") for q in range(queries) if best[q] is not None]
+        feedback = ask.feedback > 0 and _has_feedback(self._manifest, ask)
+        rankings = fused(ask.spaces, 1 if feedback else reach)
+        places: list[Places] = [{s: ready[s].ranks for s in ask.spaces if s in ready} for ready in parts]
+        if scores:
+            places = [
+                {**found, DOCUMENT_TFIDF: {point: (rank, score) for rank, (point, score) in enumerate(by.items(), 1)}}
+                for found, by in zip(places, scores, strict=True)
+            ]
+        if feedback:
+            firsts = [ranking[0].id if ranking else None for ranking in rankings]
+            moved = self._moved(vectors["dense"], firsts, stored, ask.feedback)
+            again = [(q, "dense") for q in range(queries) if firsts[q] is not None]
             self._collect(self._passages, {"dense": moved}, again, depth, ask.query_filter, lists)
-            return Ranked(fused(["dense"], reach), lists)
-        return Ranked(fused(ask.spaces, reach), lists)
+            rankings = fused(["dense"], reach)
+        return Ranked(rankings, lists, places, beliefs)
+
+    def _best(self, ask: Ask, lists: Sequence[Lists]) -> tuple[list[dict[str, int]], dict[int, dict[str, Any]]]:
+        """Each query's best hit in every space that counts, and those hits' vectors; nothing where words do not count.
+
+        The other methods than ``zscore`` weigh as they were told, whatever the query.
+        """
+        counting = [space for space in ask.spaces if ask.weights.get(space, 1.0) > 0]
+        if ask.method != "zscore" or "tfidf" not in counting or len(counting) < 2:
+            return [], {}
+        best = [{space: found[space][0][0] for space in counting if found.get(space)} for found in lists]
+        # A query whose spaces all name one passage has no quarrel to settle.
+        wanted = {point for tops in best if len(set(tops.values())) > 1 for point in tops.values()}
+        names = [space for space in ("tfidf", "dense") if space in self._manifest.spaces]
+        return best, self._vectors(sorted(wanted), names)
+
+    def _vectors(self, points: Sequence[int], spaces: Sequence[str]) -> dict[int, dict[str, Any]]:
+        """The stored vectors of points, by id and space."""
+        found = self._store.retrieve(
+            self._passages, [point_text(point) for point in points], payload=False, vectors=list(spaces)
+        )
+        return {UUID(str(record.id)).int: record.vector for record in found if isinstance(record.vector, dict)}
+
+    def _moved(
+        self,
+        queries: VectorBatch,
+        firsts: Sequence[int | None],
+        stored: Mapping[int, Mapping[str, Any]],
+        amount: float,
+    ) -> npt.NDArray[np.float32]:
+        """The dense queries, each moved towards its best hit; ``stored`` are vectors that are known already."""
+        unknown = sorted({point for point in firsts if point is not None and point not in stored})
+        known = {**stored, **self._vectors(unknown, ["dense"])}
+        moved = np.array(queries, dtype=np.float32)
+        for q, point in enumerate(firsts):
+            if point is not None and "dense" in known.get(point, {}):
+                toward = np.asarray([known[point]["dense"]], dtype=np.float32)
+                moved[q] = feedback_query(moved[q], toward, amount=amount)
+        return moved
 
     def _collect(
         self,
@@ -115,17 +185,28 @@ class Ranker:
         query_filter: models.Filter | None,
         lists: list[Lists],
     ) -> None:
-        """Ask for each of ``rows``, a query and a space, and put the answers into ``lists``."""
-        asked: list[tuple[int, str]] = []
-        requests: list[models.QueryRequest] = []
-        for q, space in rows:
-            vector = query_vector(vectors[space], q)
-            if vector is not None:
-                asked.append((q, space))
-                requests.append(request_of(vector, space, depth, query_filter))
-        answers = self._store.scores(collection, requests) if requests else []
-        for (q, space), points in zip(asked, answers, strict=True):
-            lists[q][space] = points
+        """Ask for each of ``rows``, a query and a space, and put the answers into ``lists``.
+
+        A graph searched more widely may find other neighbours. So every list is the best ``WINDOW``, then what
+        of the best four times as many is new, and so on until ``depth`` is reached: all pages are cut from one
+        list, however deep they lie.
+        """
+        asked = [(q, space, vector) for q, space in rows if (vector := query_vector(vectors[space], q)) is not None]
+        for q, space, _ in asked:
+            lists[q][space] = []
+        step = WINDOW
+        while asked:
+            requests = [request_of(vector, space, step, query_filter) for _, space, vector in asked]
+            full = []
+            for row, points in zip(asked, self._store.scores(collection, requests), strict=True):
+                before = lists[row[0]][row[1]]
+                held = {point for point, _ in before}
+                lists[row[0]][row[1]] = [*before, *(found for found in points if found[0] not in held)]
+                if len(points) >= step:
+                    full.append(row)
+            if step >= depth:
+                break
+            asked, step = full, 4 * step
 
     def _document_scores(
         self, vectors: VectorBatch, queries: int, query_filter: models.Filter | None
@@ -177,35 +258,20 @@ def _has_feedback(manifest: CorpusManifest, ask: Ask) -> bool:
 
 def _spread(scores: Mapping[int, float], lists: Sequence[ScoredList[int]]) -> list[tuple[int, float]]:
     """Each passage of the lists with its whole document's score, best first."""
-    owners = {passage: document_point_of(passage) for entries in lists for passage, _ in entries}
-    spread = [(passage, scores[owner]) for passage, owner in owners.items() if owner in scores]
+    passages = {passage for entries in lists for passage, _ in entries}
+    spread = [(p, scores[owner]) for p in passages if (owner := document_point_of(p)) in scores]
     return sorted(spread, key=lambda entry: (-entry[1], entry[0]))
 
 
-def _fuse(parts: Mapping[str, Part[int]], ask: Ask, reach: int) -> list[Fused[int]]:
+def _fuse(
+    parts: Mapping[str, Part[int]], used: Mapping[str, float], method: FusionMethod, reach: int
+) -> list[Fused[int]]:
     if not parts:
         return []
-    weights = {space: ask.weights.get(space, 1.0) for space in parts}
+    weights = {space: used.get(space, 1.0) for space in parts}
     # Where the spaces that answered weigh nothing together, all count alike.
     chosen = weights if sum(weights.values()) > 0 else None
-    return fuse_parts(parts, method=ask.method, weights=chosen, limit=reach)
-
-
-def _moved(
-    store: Store, passages: str, queries: VectorBatch, best: Sequence[int | None], amount: float
-) -> npt.NDArray[np.float32]:
-    """The dense queries, each moved towards its best hit."""
-    wanted = [point_text(point) for point in dict.fromkeys(best) if point is not None]
-    stored = {
-        UUID(str(record.id)).int: record.vector["dense"]
-        for record in store.retrieve(passages, wanted, payload=False, vectors=["dense"])
-        if isinstance(record.vector, dict) and "dense" in record.vector
-    }
-    moved = np.array(queries, dtype=np.float32)
-    for q, point in enumerate(best):
-        if point is not None and point in stored:
-            moved[q] = feedback_query(moved[q], np.asarray([stored[point]], dtype=np.float32), amount=amount)
-    return moved
+    return fuse_parts(parts, method=method, weights=chosen, limit=reach)
 
 
 def query_vector(batch: VectorBatch, row: int) -> Any | None:
@@ -219,6 +285,13 @@ def query_vector(batch: VectorBatch, row: int) -> Any | None:
     if start == end:
         return None
     return models.SparseVector(indices=batch.indices[start:end].tolist(), values=batch.data[start:end].tolist())
+
+
+def take(batch: VectorBatch, rows: Sequence[int]) -> VectorBatch:
+    """The batch of these rows alone, in their order."""
+    if isinstance(batch, list):
+        return [batch[row] for row in rows]
+    return batch[np.asarray(rows, dtype=np.int64)]
 
 
 def rows_of(batch: VectorBatch) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from qdrant_client import models
 from scipy.sparse import csr_array
 
+from encoders.normalize import normalize
 from schemas.errors import UsageError
 from schemas.search import Hit, SearchResponse, Snippet, SpaceScore, Took
 from schemas.spaces import Shelf, SpaceKind
@@ -120,19 +121,41 @@ def _spaces(corpus: Corpus, spaces: Sequence[str] | None) -> list[str]:
 
 
 def _find(corpus: Corpus, name: str, spaces: Sequence[str]) -> models.Record:
-    collection = corpus.collection(Shelf.DOCUMENTS)
+    """The document of that id, else of that title, else of a title that is the same but for case, script or width."""
+    if not name.strip():
+        raise UsageError("A document to be like or unlike has no name; give an id or a title as a search shows it.")
     for field in ("document_id", "title"):
-        wanted = models.Filter(must=[models.FieldCondition(key=field, match=models.MatchValue(value=name))])
-        for record in corpus.store.scroll(collection, query_filter=wanted, payload=["title"], vectors=list(spaces)):
-            return record
-    titles = sorted({str((r.payload or {})["title"]) for r in corpus.store.scroll(collection, payload=["title"])})
-    folded = {title.casefold(): title for title in titles}
-    if name.casefold() in folded and folded[name.casefold()] != name:
-        return _find(corpus, folded[name.casefold()], spaces)
-    near = [folded[n] for n in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.4)]
-    near = near or [title for title in titles if name.casefold() in title.casefold()][:3]
+        if found := _having(corpus, field, name, spaces):
+            return _only(corpus, name, found)
+    shelf = corpus.collection(Shelf.DOCUMENTS)
+    titles = sorted({str((record.payload or {})["title"]) for record in corpus.store.scroll(shelf, payload=["title"])})
+    folded: dict[str, list[str]] = {}
+    for title in filter(str.strip, titles):
+        folded.setdefault(_fold(title), []).append(title)
+    if alike := folded.get(_fold(name)):
+        return _only(corpus, name, [record for title in alike for record in _having(corpus, "title", title, spaces)])
+    near = [folded[n][0] for n in difflib.get_close_matches(_fold(name), folded, n=3, cutoff=0.4)]
+    near = near or [title for title in titles if _fold(name) in _fold(title)][:3]
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "give an id or a title as a search shows it."
     raise UsageError(f"The corpus {corpus.name!r} has no document {name!r}; {hint}")
+
+
+def _having(corpus: Corpus, field: str, value: str, spaces: Sequence[str]) -> list[models.Record]:
+    wanted = models.Filter(must=[models.FieldCondition(key=field, match=models.MatchValue(value=value))])
+    shelf, shown = corpus.collection(Shelf.DOCUMENTS), ["title", "document_id"]
+    return list(corpus.store.scroll(shelf, query_filter=wanted, payload=shown, vectors=list(spaces)))
+
+
+def _only(corpus: Corpus, name: str, found: Sequence[models.Record]) -> models.Record:
+    if len(found) > 1:
+        ids = sorted(str((record.payload or {})["document_id"]) for record in found)
+        shown = ", ".join(map(repr, ids[:5])) + (" …" if len(ids) > 5 else "")
+        raise UsageError(f"{len(ids)} documents of {corpus.name!r} are called {name!r}; give one's id: {shown}.")
+    return found[0]
+
+
+def _fold(title: str) -> str:
+    return normalize(" ".join(title.split())).casefold()
 
 
 def _mean(corpus: Corpus, space: str, liked: Sequence[models.Record], disliked: Sequence[models.Record]) -> Any | None:

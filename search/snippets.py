@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
@@ -13,6 +14,13 @@ Matches: TypeAlias = Callable[[str, Collection[str]], Sequence[tuple[int, int, s
 """Gives ``(start, end, feature)`` where a text holds the given features (characters of the text as it is)."""
 
 MAX_CHARS = 160
+
+_UNSPACED = 0x2E80
+"""The first code point of scripts that put no blanks between words."""
+
+_REACH = 16
+_WORD = re.compile(r"[^\W_\u2e80-\U0010ffff]+")
+"""Letters and digits of scripts that put blanks between words."""
 
 
 def snippet(
@@ -33,8 +41,19 @@ def snippet(
     if not pieces:
         return Snippet(text="", start=0, highlights=[])
     start, end = max(pieces, key=lambda piece: (_worth(piece, found, weights), -piece[0], piece[1] - piece[0]))
-    inside = [(left - start, right - start) for left, right, _ in found if left >= start and right <= end]
-    return Snippet(text=text[start:end], start=start, highlights=_merged(inside))
+    inside = [
+        (left - start, right - start, feature) for left, right, feature in found if left >= start and right <= end
+    ]
+    lone = _lone_characters(weights)
+    # 三 and 打 of 三打白骨精 stand everywhere: alone they say nothing, where anything longer matches.
+    marked = [span for span in inside if span[2] not in lone] or inside
+    return Snippet(text=text[start:end], start=start, highlights=_merged([(left, right) for left, right, _ in marked]))
+
+
+def _lone_characters(features: Collection[str]) -> set[str]:
+    """Single Chinese characters that are asked for as parts of something longer."""
+    longer = {character for feature in features if len(feature) > 1 for character in feature}
+    return {feature for feature in features if len(feature) == 1 and ord(feature) >= _UNSPACED and feature in longer}
 
 
 def _candidates(text: str, found: Sequence[tuple[int, int, str]], max_chars: int) -> list[tuple[int, int]]:
@@ -60,11 +79,15 @@ def _windows(
 
 
 def _at_words(text: str, left: int, right: int, start: int, end: int) -> tuple[int, int]:
-    reach = 16
+    """The window from ``left`` to ``right``, made shorter where it cuts a word that ends, or begins, near by."""
     if left > start and _splits_word(text, left):
-        left = next((at for at in range(left, min(left + reach, right)) if not _splits_word(text, at)), left)
+        reach = min(left + _REACH, right)
+        word = _WORD.match(text, left, reach)
+        left = word.end() if word is not None and word.end() < reach else left
     if right < end and _splits_word(text, right):
-        right = next((at for at in range(right, max(right - reach, left), -1) if not _splits_word(text, at)), right)
+        reach = max(right - _REACH, left)
+        word = _WORD.match(text[reach:right][::-1])
+        right = right - word.end() if word is not None and right - word.end() > reach else right
     while left < right and text[left].isspace():
         left += 1
     while right > left and text[right - 1].isspace():
@@ -73,10 +96,7 @@ def _at_words(text: str, left: int, right: int, start: int, end: int) -> tuple[i
 
 
 def _splits_word(text: str, at: int) -> bool:
-    if not 0 < at < len(text):
-        return False
-    before, after = text[at - 1], text[at]
-    return before.isalnum() and after.isalnum() and ord(before) < 0x2E80 and ord(after) < 0x2E80
+    return 0 < at < len(text) and _WORD.match(text[at - 1]) is not None and _WORD.match(text[at]) is not None
 
 
 def _worth(piece: tuple[int, int], found: Sequence[tuple[int, int, str]], weights: Mapping[str, float]) -> float:

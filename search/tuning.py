@@ -79,6 +79,7 @@ def tune(
     default: FusionChoice,
     document_of: Callable[[str], str] | None = None,
     minima: Mapping[str, float] | None = None,
+    beliefs: Mapping[str, Mapping[str, float]] | None = None,
     folds: int = 5,
     k: int = RRF_K,
     window: int = WINDOW,
@@ -89,7 +90,8 @@ def tune(
     """Learn method and weights from judged queries by ``folds``-fold cross-validation.
 
     ``document_of`` turns a list's id into a document's (passages grouped by their best one).
-    ``minima``, ``k`` and ``window`` are those of ``search.fusion.fuse``. ``default`` is what the
+    ``minima``, ``k`` and ``window`` are those of ``search.fusion.fuse``. ``beliefs`` are each query's
+    factors of the weights, by space, which ``zscore`` goes by (``search.coverage``). ``default`` is what the
     corpus uses now; of choices that cannot be told from the best the one nearest to it is taken.
 
     Raises :class:`InputError` for fewer judged queries than two, :class:`UsageError` for folds below 2.
@@ -101,6 +103,8 @@ def tune(
         raise InputError(f"{len(ids)} judged queries are too few to tune with; give at least 2, better 50.")
     folds = min(folds, len(ids))
     spaces = sorted({space for query in ids for space in collected[query]})
+    if not spaces:
+        raise InputError("no judged query finds anything in the corpus; check that they are queries to this corpus.")
     choices = _choices(spaces, methods, default)
     values = np.empty((len(ids), len(choices)))
     for method in dict.fromkeys(choice.method for choice in choices):
@@ -108,6 +112,8 @@ def tune(
         weights = np.array([[choices[at].weights.get(space, 0.0) for at in columns] for space in spaces])
         for row, query in enumerate(ids):
             matrix, names = _matrix(collected[query], spaces, method, k, window, minima or {})
+            if method == "zscore" and beliefs:
+                matrix = matrix * [beliefs[query].get(space, 1.0) for space in spaces]
             values[row, columns] = _ndcg(_fused(matrix, weights), names, qrels[query], document_of)
     rng = np.random.default_rng(seed)
     fold_of = rng.permutation(len(ids)) % folds

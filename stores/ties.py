@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from operator import gt
 from typing import Any, Protocol, TypeVar
 
 from qdrant_client import models
@@ -39,7 +39,8 @@ def by_score(query: Any) -> bool:
 def in_order(points: list[P]) -> list[P]:
     """Best first, equals by id."""
     # Most rankings come in order and without equals; seeing that is cheaper than sorting.
-    if all(before.score > after.score for before, after in pairwise(points)):
+    scores = [point.score for point in points]
+    if all(map(gt, scores, scores[1:])):
         return points
     return sorted(points, key=lambda point: (-point.score, str(point.id)))
 

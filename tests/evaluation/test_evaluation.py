@@ -3,7 +3,8 @@ import json
 import pytest
 
 from schemas.errors import InputError, UsageError
-from search.evaluation import compare_runs, evaluate, read_qrels, read_queries, write_trec_run
+from search.evaluation import compare_runs, evaluate
+from search.query_files import read_qrels, read_queries, write_trec_run
 
 QUERIES = {"q1": "airport", "q2": "tale", "q3": "nobody judged this"}
 QRELS = {"q1": {"a": 2, "b": 1}, "q2": {"c": 1}}

@@ -59,3 +59,14 @@ def test_a_snippet_is_a_piece_of_its_text_within_the_length(text, limit):
     assert all(0 <= start < end <= len(found.text) for start, end in found.highlights)
     if text.strip():
         assert found.text.strip()
+
+
+def test_single_characters_of_a_longer_query_are_not_marked_on_their_own():
+    from encoders.analysis import make_analyzer
+
+    analyzer = make_analyzer()
+    text = "行者打了三下，那白骨夫人现了本相。"
+    assert marked(snippet(text, set(analyzer.features("三打白骨精")), analyzer.matches)) == ["白骨"]
+    # Where nothing longer matches they are all there is, and a query of one character is the whole query.
+    assert marked(snippet("打了三下。", set(analyzer.features("三打白骨精")), analyzer.matches)) == ["打", "三"]
+    assert marked(snippet(text, set(analyzer.features("打")), analyzer.matches)) == ["打"]

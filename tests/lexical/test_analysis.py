@@ -65,9 +65,10 @@ def test_a_user_dictionary_keeps_names_whole():
     assert "乌鸡国王子殿" not in analyzer().words("见那乌鸡国王子殿下")
 
 
-def test_a_chinese_match_is_marked_in_the_original_text():
+def test_a_match_is_found_in_the_original_text_whatever_its_script_and_form():
     text = "話說孫悟空的HOTELS"
-    assert [text[a:b] for a, b in analyzer().highlights(text, "孙悟空 hotel")] == ["孫悟空", "HOTELS"]
+    found = analyzer().matches(text, {"孙悟", "悟空", "hotel"})
+    assert [text[a:b] for a, b, _ in found] == ["孫悟", "悟空", "HOTELS"]
 
 
 def test_an_analyser_travels_to_another_process():

@@ -1,0 +1,43 @@
+"""Names of payload fields as the paths that Qdrant takes: ``city``, ``"Hotel Rating"``, ``rooms[].price``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_PLAIN = re.compile(r"[\w-]+\Z")
+_DEEPEST = 16
+
+
+def payload_path(name: str) -> str | None:
+    """One field's name as a step of a path; None for a name with a quotation mark, which no path can say."""
+    if _PLAIN.match(name):
+        return name
+    return None if '"' in name or not name else f'"{name}"'
+
+
+def payload_values(payload: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Every value of a payload with its path, in nested objects and lists of objects too.
+
+    Names that no path can say are left out, and what is nested deeper than a person would ask for.
+    """
+    for name, value in payload.items():
+        step = payload_path(name)
+        if step is None or depth > _DEEPEST:
+            continue
+        path = prefix + step
+        if isinstance(value, Mapping):
+            yield from payload_values(value, f"{path}.", depth + 1)
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            for item in value:
+                if isinstance(item, Mapping):
+                    yield from payload_values(item, f"{path}[].", depth + 1)
+        else:
+            yield path, value
+
+
+def find_path(name: str, paths: Mapping[str, Any]) -> str | None:
+    """Which of ``paths`` a person means by ``name``: as it is, without its quotation marks, or nested with dots."""
+    plain = {path.replace('"', "").replace("[]", ""): path for path in paths}
+    return name if name in paths else plain.get(name)

@@ -1,0 +1,48 @@
+"""Hits as they are shown: passages with their payloads, snippets, and what every space says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.search import Hit, SpaceScore
+from search.fusion import Fused
+from search.snippets import Matches, snippet
+
+
+@dataclass(frozen=True)
+class HitMaker:
+    """Makes hits of one answer.
+
+    ``payloads`` are those of all passages shown, by point id. ``matches`` finds features in a text
+    (``Analyzer.matches``). ``alone`` says that one space was asked: its own similarity then says more
+    than a score scaled between first and last.
+    """
+
+    payloads: Mapping[str, Mapping[str, Any]]
+    matches: Matches
+    alone: bool
+
+    def hit(self, features: Mapping[str, float], rank: int, group: Sequence[Fused]) -> Hit:
+        """A hit of a document's passages, best first, shown by the first; ``features`` are marked in its snippet."""
+        fused, payload = group[0], self.payloads[group[0].id]
+        text = str(payload["text"])
+        return Hit(
+            rank=rank,
+            score=round(next(iter(fused.spaces.values())).score if self.alone else fused.score, 6),
+            document_id=str(payload["document_id"]),
+            passage_id=fused.id,
+            title=str(payload["title"]),
+            chapter=payload.get("chapter"),
+            text=text,
+            start=int(payload["start"]),
+            end=int(payload["end"]),
+            payload=dict(payload.get("meta") or {}),
+            spaces={
+                space: SpaceScore(rank=place, score=round(score, 6), share=round(share, 4))
+                for space, (place, score, share) in fused.spaces.items()
+            },
+            snippet=snippet(text, features, self.matches),
+            passages=[self.hit(features, n, [other]) for n, other in enumerate(group, 1)] if len(group) > 1 else [],
+        )

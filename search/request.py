@@ -1,0 +1,76 @@
+"""What a search may be asked: its query, its page, its spaces and their weights, checked before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+import numpy as np
+
+from schemas.errors import UsageError
+from schemas.manifest import CorpusManifest
+from search.fusion import FusionMethod
+from search.ranking import DEFAULT_WEIGHTS, DOCUMENT_TFIDF
+
+MAX_REACH = 10_000
+"""The deepest hit that can be asked for: ``offset + limit``."""
+
+MAX_QUERY = 20_000
+"""Characters of a query; more is a document, and is refused rather than cut."""
+
+
+def check_query(query: str) -> str:
+    """The query without white space around it; refuses an empty one and one that is a document."""
+    text = query.strip()
+    if not text:
+        raise UsageError("The query is empty; write some words to look for.")
+    if len(text) > MAX_QUERY:
+        raise UsageError(f"The query has {len(text):,} characters; at most {MAX_QUERY:,} can be asked.")
+    return text
+
+
+def check_page(limit: int, offset: int) -> None:
+    """Refuse a page that cannot be meant, or that lies deeper than ``MAX_REACH``."""
+    if limit < 1:
+        raise UsageError(f"--limit {limit}: ask for at least 1.")
+    if offset < 0:
+        raise UsageError(f"--offset {offset}: it counts from 0.")
+    if limit + offset > MAX_REACH:
+        raise UsageError(f"--limit {limit} with --offset {offset}: at most {MAX_REACH:,} hits deep can be asked.")
+
+
+def chosen_spaces(manifest: CorpusManifest, spaces: Sequence[str] | None, without: str | None = None) -> list[str]:
+    """The spaces to ask, as named or all of them; ``without`` is left out of those that nobody named."""
+    there = list(manifest.spaces)
+    if spaces is None:
+        return [space for space in there if space != without] or there
+    for space in spaces:
+        if space not in there:
+            raise UsageError(
+                f"--spaces: the corpus {manifest.corpus!r} has no space {space!r}; it has {', '.join(there)}."
+            )
+    if not spaces:
+        raise UsageError(f"--spaces: name at least one of {', '.join(there)}.")
+    return list(dict.fromkeys(spaces))
+
+
+def check_fusion(fusion: str | None) -> None:
+    """Refuse a method that there is not, before anything is encoded."""
+    if fusion is not None and fusion not in get_args(FusionMethod):
+        raise UsageError(f"--fusion {fusion!r}: choose one of {', '.join(get_args(FusionMethod))}.")
+
+
+def chosen_weights(
+    manifest: CorpusManifest, names: Sequence[str], weights: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """The weight of each space: as given, else as tuned for this corpus, else the default."""
+    for space, weight in (weights or {}).items():
+        if space not in names:
+            raise UsageError(f"--weights: {space!r} is not among the spaces searched, {', '.join(names)}.")
+        if not np.isfinite(weight) or weight < 0:
+            raise UsageError(f"--weights: {space}={weight} is not a number of 0 or more.")
+    tuned: Mapping[str, float] = manifest.search.get("weights", {})
+    used = {name: float((weights or {}).get(name, tuned.get(name, DEFAULT_WEIGHTS.get(name, 1.0)))) for name in names}
+    if DOCUMENT_TFIDF in tuned and "tfidf" in names and "tfidf" not in (weights or {}):
+        used[DOCUMENT_TFIDF] = float(tuned[DOCUMENT_TFIDF])
+    return used

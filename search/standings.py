@@ -1,0 +1,145 @@
+"""What every space says of the hits shown, of those too that it does not list among its best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple, TypeAlias
+
+from qdrant_client import models
+
+from schemas.ids import document_point_of, point_text
+from schemas.manifest import CorpusManifest
+from schemas.spaces import Shelf, SpaceKind, VectorBatch
+from search.fusion import WINDOW, Fused, Standing
+from search.grouping import Group
+from search.ranking import DOCUMENT_TFIDF, Ask, Places, query_vector, request_of
+from stores.base import Store, collection_name
+
+Explain: TypeAlias = bool | Literal["scores"]
+"""How much is found out of each hit. False: rank and score in the spaces that list it among their best. ``"scores"``:
+its score in every space, for about a millisecond. True: its rank in every space too, as deep as ``DEEP``."""
+
+DEEP = 10_000
+"""The deepest rank that is looked for."""
+
+
+class _Lacking(NamedTuple):
+    """Points of one query's page that one space's list does not hold."""
+
+    row: int
+    space: str
+    points: list[int]
+
+
+Known = dict[tuple[int, str, int], tuple[int | None, float]]
+"""Rank, where it was looked for and found, and score, by query, space and point."""
+
+
+def in_every_space(
+    store: Store,
+    manifest: CorpusManifest,
+    vectors: Mapping[str, VectorBatch],
+    ask: Ask,
+    pages: Sequence[Sequence[Group]],
+    places: Sequence[Places],
+    *,
+    explain: Explain = False,
+) -> list[list[Group]]:
+    """The same hits, each with rank and score in the spaces that were asked, by the query as it was asked.
+
+    ``places`` are each query's lists. A hit that a list lacks is asked for alone, as far as ``explain`` says: that
+    gives its score exactly. Its rank is None, but with True it is looked for down to ``DEEP``. A sparse space scores 0
+    what it does not match; a point without a vector in a space has no standing there. Shares stay.
+    """
+    lacking = []
+    for row, (page, found) in enumerate(zip(pages, places, strict=True)):
+        shown = [hit for group in page for hit in group]
+        for space, listed in found.items():
+            # What a space adds to a score is always told, with the score it is made of.
+            asked = {_point(space, hit.id) for hit in shown if explain or _share(hit, space)}
+            points = sorted(asked - listed.keys())
+            # A sparse list that is not full holds all that matches.
+            if points and (len(listed) >= WINDOW or not _is_sparse(manifest, space)):
+                lacking.append(_Lacking(row, space, points))
+    known: Known = {}
+    for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
+        these = [one for one in lacking if (one.space == DOCUMENT_TFIDF) == (shelf is Shelf.DOCUMENTS)]
+        if these:
+            _look_up(store, collection_name(manifest.corpus, manifest.generation, shelf), vectors, these, known)
+            if explain is True:
+                _look_deep(store, manifest, shelf, vectors, ask, these, known)
+    return [
+        [[_complete(manifest, hit, row, found, known, asked=bool(explain)) for hit in group] for group in page]
+        for row, (page, found) in enumerate(zip(pages, places, strict=True))
+    ]
+
+
+def _look_up(
+    store: Store, collection: str, vectors: Mapping[str, VectorBatch], lacking: Sequence[_Lacking], known: Known
+) -> None:
+    """The scores of points that a list lacks."""
+    requests = []
+    for row, space, points in lacking:
+        among = models.Filter(must=[models.HasIdCondition(has_id=[point_text(point) for point in points])])
+        requests.append(request_of(_vector(vectors, space, row), _vectors_of(space), len(points), among))
+    for (row, space, _), answer in zip(lacking, store.scores(collection, requests), strict=True):
+        for point, score in answer:
+            known[row, space, point] = (None, score)
+
+
+def _look_deep(
+    store: Store,
+    manifest: CorpusManifest,
+    shelf: Shelf,
+    vectors: Mapping[str, VectorBatch],
+    ask: Ask,
+    lacking: Sequence[_Lacking],
+    known: Known,
+) -> None:
+    """The ranks of points whose scores are known."""
+    asked, requests = [], []
+    for row, space, points in lacking:
+        if any((row, space, point) in known for point in points):
+            asked.append((row, space))
+            requests.append(request_of(_vector(vectors, space, row), _vectors_of(space), DEEP, ask.query_filter))
+    answers = store.scores(collection_name(manifest.corpus, manifest.generation, shelf), requests) if requests else []
+    for (row, space), answer in zip(asked, answers, strict=True):
+        for rank, (point, score) in enumerate(answer, 1):
+            if (row, space, point) in known:
+                known[row, space, point] = (rank, score)
+
+
+def _complete(
+    manifest: CorpusManifest, hit: Fused[int], row: int, found: Places, known: Known, *, asked: bool
+) -> Fused[int]:
+    spaces: dict[str, Standing] = {}
+    for space, listed in found.items():
+        point = _point(space, hit.id)
+        place = listed.get(point) or known.get((row, space, point))
+        if place is None and _is_sparse(manifest, space) and (asked or len(listed) < WINDOW):
+            place = (None, 0.0)
+        if place is not None:
+            spaces[space] = Standing(*place, _share(hit, space))
+    judges = {name: standing for name, standing in hit.spaces.items() if name not in found}
+    return replace(hit, spaces={**spaces, **judges})
+
+
+def _share(hit: Fused[int], space: str) -> float:
+    return hit.spaces[space].share if space in hit.spaces else 0.0
+
+
+def _point(space: str, passage: int) -> int:
+    return document_point_of(passage) if space == DOCUMENT_TFIDF else passage
+
+
+def _vectors_of(space: str) -> str:
+    return "tfidf" if space == DOCUMENT_TFIDF else space
+
+
+def _vector(vectors: Mapping[str, VectorBatch], space: str, row: int) -> object:
+    return query_vector(vectors[_vectors_of(space)], row)
+
+
+def _is_sparse(manifest: CorpusManifest, space: str) -> bool:
+    return manifest.spaces[_vectors_of(space)].kind is SpaceKind.SPARSE

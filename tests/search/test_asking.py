@@ -1,0 +1,44 @@
+"""What a search refuses, and how it is asked from an event loop."""
+
+import asyncio
+
+import pytest
+
+from schemas.errors import UsageError
+from search import Corpus
+from search.recommend import recommend
+
+
+def test_an_unknown_method_is_refused_also_where_one_space_alone_is_asked(filled):
+    store, made = filled
+    for spaces in (["dense"], ["dense", "tfidf"]):
+        with pytest.raises(UsageError, match="choose one of zscore"):
+            Corpus("demo", store).search_vectors({s: made.vectors[s][[0]] for s in spaces}, fusion="borda")
+
+
+def test_many_searches_at_once_answer_as_one_by_one(filled):
+    store, made = filled
+    corpus = Corpus("demo", store)
+
+    def ask(row):
+        return corpus.search_vectors({"dense": made.vectors["dense"][[row]]}, limit=5)[0].hits
+
+    async def all_at_once():
+        return await asyncio.gather(*(asyncio.to_thread(ask, row) for row in range(12)))
+
+    together = asyncio.run(all_at_once())
+    assert [[hit.passage_id for hit in hits] for hits in together] == [
+        [hit.passage_id for hit in ask(row)] for row in range(12)
+    ]
+
+
+@pytest.mark.parametrize(("like", "why"), [([""], "no name"), (["  "], "no name"), ([], "at least one"), (["d"], "'d")])
+def test_a_recommendation_needs_documents_that_are_there(filled, like, why):
+    with pytest.raises(UsageError, match=why):
+        recommend(Corpus("demo", filled[0]), like)
+
+
+def test_nothing_is_recommended_that_was_named(filled):
+    found = recommend(Corpus("demo", filled[0]), ["D1", "d2"], ["d3"], limit=100)
+    assert len(found.hits) == 57
+    assert {"d1", "d2", "d3"}.isdisjoint(hit.document_id for hit in found.hits)
