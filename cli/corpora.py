@@ -82,9 +82,10 @@ def info(name: str, store: str | None, as_json: bool) -> None:
     for shelf, count in manifest.counts.model_dump().items():
         size = found.bytes_on_disk.get(shelf)
         table.add_row(shelf, f"{count:,}" + (f" ({size / 1e6:,.1f} MB)" if size is not None else ""))
-    if found.bytes_per_passage is not None:
-        tenfold = found.bytes_per_passage * manifest.counts.passages * 10 / 1e6
-        table.add_row("bytes a passage", f"{found.bytes_per_passage:,} (ten times as many: about {tenfold:,.0f} MB)")
+    tenfold = found.bytes_at_ten_times
+    if tenfold is not None:
+        shown = f"{found.bytes_per_passage:,} (ten times as many: about {tenfold / 1e6:,.0f} MB)"
+        table.add_row("bytes a passage", shown)
     for name_, space in manifest.spaces.items():
         made = manifest.encoders.get(name_)
         by = f" by {made.name} {made.revision}" if made else ""
@@ -99,6 +100,15 @@ def info(name: str, store: str | None, as_json: bool) -> None:
     table.add_row("passages of", f"at most {manifest.splitter.max_tokens} tokens")
     table.add_row("fields", ", ".join(f"{f} ({k})" for f, k in manifest.payload_fields.items()) or "none")
     table.add_row("made", f"{manifest.created}, last changed {manifest.updated}")
+    for kept in reversed(manifest.kept):
+        size = found.kept_bytes.get(kept.generation)
+        disk = f", {size / 1e6:,.1f} MB" if size is not None else ""
+        table.add_row("kept", f"generation {kept.generation} ({kept.counts.documents:,} documents{disk})")
+    if manifest.kept:
+        table.add_row("", f"bring back or drop: xunyi generations list {manifest.corpus}")
+    if manifest.rebuild is not None:
+        table.add_row("unfinished", f"xunyi {manifest.rebuild.command}: run it again as it was, or give it up")
+        table.add_row("", f"with: xunyi generations drop {manifest.corpus} --unfinished")
     out.print(table)
 
 
@@ -114,8 +124,11 @@ def delete(name: str, store: str | None, yes: bool, as_json: bool) -> None:
 
     found = corpus_info(name, store)
     if not yes and not as_json:
+        kept = f", with {len(found.manifest.kept)} kept generations" if found.manifest.kept else ""
         click.confirm(
-            f"Delete {name} ({found.manifest.counts.documents:,} documents) from {found.store}?", abort=True, err=True
+            f"Delete {name} ({found.manifest.counts.documents:,} documents{kept}) from {found.store}?",
+            abort=True,
+            err=True,
         )
     delete_corpus(name, store)
     if as_json:

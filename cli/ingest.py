@@ -71,7 +71,8 @@ class Bars:
         if self._bars is None:
             if stage not in self._seen and not self._quiet:
                 self._seen.add(stage)
-                click.echo(f"{label} ..." if total is None else f"{label} {total:,} passages ...", err=True)
+                unit = "documents" if stage == "read" else "passages"
+                click.echo(f"{label} ..." if total is None else f"{label} {total:,} {unit} ...", err=True)
             return
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(label, total=total, rate="")
@@ -146,7 +147,26 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Processes that split, segment and count; the result is the same [default: 0, this process does].",
+    help="Processes that split, segment and count; the result is the same [default: 0, this process does; on Ray "
+    "as many as there are processors].",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="Where workers and encoders run: here, or on Ray (the extra 'ray'; docs/scaling.md) [default: local].",
+)
+@click.option(
+    "--encoder-workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Encoders on Ray [default: one a GPU; without GPUs one a machine].",
+)
+@click.option(
+    "--ray-address",
+    metavar="HOST:PORT",
+    help="The Ray cluster to join [default: XUNYI_RAY_ADDRESS, then RAY_ADDRESS; without them one of this machine's "
+    "own, for this run].",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be added, changed and removed; write nothing.")
 @storage_options
@@ -172,6 +192,9 @@ def command(
     rejected: Path | None,
     prune: bool,
     workers: int,
+    executor: Literal["local", "ray"],
+    encoder_workers: int | None,
+    ray_address: str | None,
     dry_run: bool,
     log_format: str | None,
     as_json: bool,
@@ -219,6 +242,9 @@ def command(
             prune=prune,
             dry_run=dry_run,
             workers=workers,
+            executor=executor,
+            encoder_workers=encoder_workers,
+            ray_address=ray_address,
         )
     if as_json:
         emit_json({**report.model_dump(mode="json"), "nothing_changed": report.nothing_changed})

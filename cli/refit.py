@@ -13,13 +13,14 @@ from cli.output import console, emit_json
 @click.command("refit")
 @click.argument("name")
 @store_option
-@click.option("--keep-old", is_flag=True, help="Keep the old generation until the next refit.")
+@click.option("--keep-old", is_flag=True, help="Keep the old generation until it is dropped.")
 @log_option
 @json_option
 def command(name: str, store: str | None, keep_old: bool, log_format: str | None, as_json: bool) -> None:
     r"""Fit TF-IDF and Word2Vec again over what a corpus holds now.
 
-    Learned vectors stay as they are. Searches see the old model or the new one whole.
+    Learned vectors stay as they are. Searches see the old model or the new one whole. With --keep-old
+    `xunyi generations restore` brings the old one back.
 
     \b
     Example:

@@ -83,6 +83,7 @@ def list_(name: str, store: str | None, as_json: bool) -> None:
     help="What the corpus is to call a space [default: its own name, with the encoder's where that is taken].",
 )
 @encoder_settings
+@click.option("--keep-old", is_flag=True, help="Keep the old generation until it is dropped.")
 @store_option
 @log_option
 @json_option
@@ -92,6 +93,7 @@ def add(
     spaces: tuple[str, ...] | None,
     names: tuple[str, ...],
     encoder_options: dict[str, Any],
+    keep_old: bool,
     store: str | None,
     log_format: str | None,
     as_json: bool,
@@ -118,6 +120,7 @@ def add(
             spaces=spaces,
             names=_names(names),
             options=encoder_options,
+            keep_old=keep_old,
             progress=bars,
         )
     if as_json:
@@ -143,10 +146,13 @@ def add(
 @click.argument("name")
 @click.argument("spaces", nargs=-1)
 @click.option("--unfinished", is_flag=True, help="Drop what an interrupted `spaces add` or `remove` has built.")
+@click.option("--keep-old", is_flag=True, help="Keep the old generation until it is dropped.")
 @store_option
 @json_option
-def remove(name: str, spaces: tuple[str, ...], unfinished: bool, store: str | None, as_json: bool) -> None:
-    """Take learned SPACES out of the corpus NAME; their disk is free afterwards.
+def remove(
+    name: str, spaces: tuple[str, ...], unfinished: bool, keep_old: bool, store: str | None, as_json: bool
+) -> None:
+    """Take learned SPACES out of the corpus NAME; unless --keep-old, their disk is free afterwards.
 
     \b
     Examples:
@@ -157,7 +163,7 @@ def remove(name: str, spaces: tuple[str, ...], unfinished: bool, store: str | No
 
     if bool(spaces) == unfinished:
         raise UsageError("Name the SPACES to remove, or give --unfinished, and not both.")
-    report = give_up(name, store=store) if unfinished else remove_spaces(name, spaces, store=store)
+    report = give_up(name, store=store) if unfinished else remove_spaces(name, spaces, store=store, keep_old=keep_old)
     if as_json:
         emit_json(report)
     else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import heapq
 import tempfile
 import weakref
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import IO
+from typing import IO, Any
 
 _DF = 1 << 40  # document frequency and occurrences share one int: half the memory of a pair
 
@@ -63,6 +64,16 @@ class TermCounter:
             total = sum(count for _, count in group)
             yield term, total // _DF, total % _DF
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Files do not travel between processes: what is in them is read into the copy's pickle.
+        terms: list[str] = []
+        df, cf = array("q"), array("q")
+        for term, in_texts, occurrences in self.items():
+            terms.append(term)
+            df.append(in_texts)
+            cf.append(occurrences)
+        return _restored, (self._limit, "\n".join(terms).encode("utf-8", "surrogatepass"), df, cf)
+
     def _spill(self) -> None:
         # A file without a name: no crash leaves it behind.
         file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115 - closed with the counter
@@ -72,6 +83,15 @@ class TermCounter:
         file.writelines(f"{term}\t{count}\n" for term, count in sorted(self._counts.items()))
         self._runs.append(file)
         self._counts = {}
+
+
+def _restored(limit: int, joined: bytes, df: array[int], cf: array[int]) -> TermCounter:
+    counter = TermCounter(limit)
+    terms = joined.decode("utf-8", "surrogatepass").split("\n") if df else []
+    for start in range(0, len(terms), limit):
+        some = slice(start, start + limit)
+        counter.add_totals(terms[some], df[some], cf[some])
+    return counter
 
 
 def _read(lines: Iterable[str]) -> Iterator[tuple[str, int]]:

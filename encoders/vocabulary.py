@@ -152,6 +152,8 @@ class Vocabulary:
                 self._rows[word] = len(self._rows)
                 df.append(in_passages)
                 cf.append(occurrences)
+        # As large as the vocabulary itself, and of no more use.
+        self._word_counts = TermCounter()
         self._df = np.concatenate([self._df, np.array(df, dtype=np.int64)])
         self._cf = np.concatenate([self._cf, np.array(cf, dtype=np.int64)])
         self.stats = self.stats.model_copy(update={"words": len(words)})

@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 from qdrant_client import models
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
-from schemas.spaces import Space, SpaceKind, VectorBatch
+from ingest.plan import batched
+from schemas.spaces import PointBatch, Space, SpaceKind, VectorBatch
+from stores.base import Store
+
+PAGE = 1024
+"""Points copied together."""
 
 
 def stored_vectors(records: Sequence[models.Record], spaces: Mapping[str, Space]) -> dict[str, VectorBatch]:
@@ -29,6 +34,14 @@ def stored_vectors(records: Sequence[models.Record], spaces: Mapping[str, Space]
         else:
             found[name] = dense_rows(column, space.dim or 0)
     return found
+
+
+def copy_points(store: Store, source: str, target: str, spaces: Sequence[Space]) -> None:
+    """Write every point of one collection into another, with its vectors of ``spaces``."""
+    wanted = {space.name: space for space in spaces}
+    for page in batched(store.scroll(source, vectors=list(wanted) or False, batch_size=PAGE), PAGE):
+        ids, payloads = [str(record.id) for record in page], [dict(record.payload or {}) for record in page]
+        store.upsert(target, PointBatch(ids, payloads, stored_vectors(page, wanted)))
 
 
 def dense_rows(column: Sequence[Any], dim: int) -> VectorBatch:
@@ -67,3 +80,19 @@ def sparse_rows(column: Sequence[tuple[Sequence[int], Sequence[float]] | None]) 
 
 def _sparse(value: Any) -> models.SparseVector | None:
     return value if isinstance(value, models.SparseVector) else None
+
+
+def interleaved(parts: Sequence[tuple[Sequence[int], VectorBatch]], space: Space) -> VectorBatch:
+    """One batch of several: each with the rows that its own take in it, which together are all."""
+    rows = np.concatenate([np.asarray(places, dtype=np.int64) for places, _ in parts])
+    order = np.argsort(rows, kind="stable")
+    batches = [batch for _, batch in parts]
+    if space.kind is SpaceKind.SPARSE:
+        width = max(batch.shape[1] for batch in batches)  # type: ignore[union-attr]
+        for batch in batches:
+            batch.resize((batch.shape[0], width))  # type: ignore[union-attr]
+        return csr_array(vstack(batches, format="csr")[order])
+    if space.kind is SpaceKind.MULTI:
+        together = [tokens for batch in batches for tokens in batch]
+        return [together[place] for place in order]
+    return np.ascontiguousarray(np.concatenate(batches)[order], dtype=np.float32)

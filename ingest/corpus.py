@@ -78,7 +78,7 @@ def require_agreement(manifest: CorpusManifest, options: CorpusOptions) -> None:
         if wanted is not None and wanted != () and wanted != stands:
             raise CorpusError(
                 f"The corpus {name!r} was made with {option} {_shown(stands)}, not {_shown(wanted)}; "
-                f"leave the option out, or ingest into a new corpus."
+                f"leave the option out, or change the corpus with: xunyi rebuild {name}"
             )
 
 

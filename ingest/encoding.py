@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
 from encoders.base import Encoder
 from encoders.learned import LearnedEncoders
 from encoders.model_files import looks_like_path
@@ -9,6 +13,38 @@ from encoders.registry import DEFAULT_ENCODER, get_encoder
 from schemas.errors import EncoderMismatch
 from schemas.ingest import LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import CorpusManifest
+from schemas.spaces import VectorBatch
+
+
+@runtime_checkable
+class EncodesAhead(Protocol):
+    """An encoder elsewhere, which works on several batches at a time."""
+
+    @property
+    def ahead(self) -> int:
+        """Batches that may wait or be worked on besides the one whose vectors are wanted next."""
+        ...
+
+    def submit(self, texts: Sequence[str]) -> Callable[[], Mapping[str, VectorBatch]]:
+        """Begin to encode passages; gives what waits for their vectors."""
+        ...
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """Loads the encoders of a corpus in whatever process it is called; each must be the one that is recorded.
+
+    ``options`` say where they run, and what one of them is called by now.
+    """
+
+    manifest: CorpusManifest
+    options: CorpusOptions
+
+    def __call__(self) -> Encoder:
+        """The encoders, as one."""
+        found = encoders_of(self.manifest, self.options)
+        assert found is not None
+        return found
 
 
 def encoder_for(options: CorpusOptions) -> Encoder | None:

@@ -117,7 +117,7 @@ def import_corpus(file: str | Path, *, name: str | None = None, store: str | Sto
         raise InputError(f"{path} is no Parquet file that can be read; give one made by `xunyi export`.") from error
     with source, open_store(store) if store is None or isinstance(store, str) else nullcontext(store) as opened:
         original, counts = _described(path, source.schema_arrow.metadata or {})
-        manifest = original.model_copy(update={"corpus": name or original.corpus, "generation": 1})
+        manifest = original.alone.model_copy(update={"corpus": name or original.corpus, "generation": 1})
         if opened.read_manifest(manifest.corpus) is not None:
             raise CorpusError(
                 f"{opened.location} has a corpus {manifest.corpus!r} already; delete it, or import with --as-corpus."

@@ -1,4 +1,4 @@
-"""Where blocks are worked on: in this process or in several. The results and their order are the same."""
+"""Where blocks are worked on: in this process, in several, or on Ray. The results and their order are the same."""
 
 from __future__ import annotations
 
@@ -10,22 +10,47 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, get_context, parent_process
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, Self, TypeVar
 
+from encoders.base import Encoder
 from schemas.errors import UsageError, XunyiError
 
 A = TypeVar("A")
 B = TypeVar("B")
+B_contra = TypeVar("B_contra", contravariant=True)
+
+ExecutorName = Literal["local", "ray"]
+"""What ``--executor`` takes."""
 
 AHEAD = 2
 """Blocks that wait for each worker, besides the one it works on; a slow reader of results holds all back."""
 
 
-class Executor(Protocol):
-    """Applies a pure function to a stream of items, in bounded memory."""
+class Tally(Protocol[B_contra]):
+    """What is counted over all results: sums that come out the same in whatever order and wherever they are made."""
 
-    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-        """The results, in the order of the items."""
+    def add(self, result: B_contra, /) -> None:
+        """Count one result."""
+        ...
+
+    def empty(self) -> Self:
+        """Such a tally, of nothing yet."""
+        ...
+
+    def merge(self, other: Self, /) -> None:
+        """Add what another one counted."""
+        ...
+
+
+class Executor(Protocol):
+    """Applies a pure function to a stream of items, in bounded memory, and holds the encoders."""
+
+    def map(self, function: Callable[[A], B], items: Iterable[A], tally: Tally[B] | None = None) -> Iterator[B]:
+        """The results, in the order of the items; all are counted in ``tally`` once the last was given."""
+        ...
+
+    def encoder(self, here: Encoder, load: Callable[[], Encoder]) -> Encoder:
+        """What encodes passages: ``here``, or encoders elsewhere, each of which ``load`` gives; that is picklable."""
         ...
 
     def close(self) -> None:
@@ -36,9 +61,13 @@ class Executor(Protocol):
 class InProcess:
     """No workers: one item after the other, here."""
 
-    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    def map(self, function: Callable[[A], B], items: Iterable[A], tally: Tally[B] | None = None) -> Iterator[B]:
         """The results, in the order of the items."""
-        return map(function, items)
+        return _counted(map(function, items), tally)
+
+    def encoder(self, here: Encoder, load: Callable[[], Encoder]) -> Encoder:
+        """The one that is loaded here."""
+        return here
 
     def close(self) -> None:
         """Nothing to end."""
@@ -55,8 +84,15 @@ class Processes:
         self._workers = workers
         self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start)
 
-    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    def map(self, function: Callable[[A], B], items: Iterable[A], tally: Tally[B] | None = None) -> Iterator[B]:
         """The results, in the order of the items."""
+        return _counted(self._map(function, items), tally)
+
+    def encoder(self, here: Encoder, load: Callable[[], Encoder]) -> Encoder:
+        """The one that is loaded here: one uses all processors, or a whole device."""
+        return here
+
+    def _map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
         waiting: deque[Future[B]] = deque()
         try:
             for item in items:
@@ -79,11 +115,36 @@ class Processes:
         self._pool.shutdown(cancel_futures=True)
 
 
-def make_executor(workers: int = 0) -> Executor:
-    """``workers`` processes of this machine; 0 is this process alone. Raises ``UsageError`` for less."""
+def make_executor(
+    workers: int = 0,
+    name: ExecutorName = "local",
+    *,
+    encoder_workers: int | None = None,
+    ray_address: str | None = None,
+) -> Executor:
+    """``workers`` processes of this machine, where 0 is this process alone; or Ray, which is imported only then.
+
+    Raises ``UsageError`` for numbers or an address that cannot be meant, and ``EncoderError`` where Ray is missing.
+    """
     if workers < 0:
         raise UsageError(f"--workers {workers}: give 0 or more.")
+    if name == "ray":
+        from ingest.ray_executor import RayExecutor
+
+        return RayExecutor(workers, encoder_workers, ray_address)
+    if name != "local":
+        raise UsageError(f"--executor {name}: it is local or ray.")
+    if encoder_workers is not None or ray_address is not None:
+        given = "--encoder-workers" if encoder_workers is not None else "--ray-address"
+        raise UsageError(f"{given} goes with --executor ray; add that, or leave it out.")
     return Processes(workers) if workers else InProcess()
+
+
+def _counted(results: Iterator[B], tally: Tally[B] | None) -> Iterator[B]:
+    for result in results:
+        if tally is not None:
+            tally.add(result)
+        yield result
 
 
 def _start() -> None:

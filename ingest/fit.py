@@ -14,6 +14,7 @@ from encoders.vocabulary import Vocabulary, VocabularyBuilder
 from encoders.word2vec import fit_components, train
 from encoders.word2vec_process import train_apart
 from ingest.blocks import Block
+from ingest.counts import BlockCounts
 from ingest.plan import batched
 from ingest.spool import Sentences
 from schemas.ids import term_point_id
@@ -48,14 +49,19 @@ class Fitter:
 
     def add(self, block: Block) -> None:
         """Count one block's terms, by passage or by document, and keep its sentences."""
-        passages = range(block.passages)
-        if block.features is not None:
-            rows = block.document_rows if self._tfidf.unit == "documents" else passages
-            self._builder.add_bags(block.features.take(rows))
-            if self._lsa is not None:
-                self._sample.add(block.features.take(passages))
+        self.counts.add(block)
+        self.keep(block)
+
+    @property
+    def counts(self) -> BlockCounts:
+        """Where terms are counted, here or by others whose counts are merged."""
+        return BlockCounts(self._tfidf.unit, self._builder)
+
+    def keep(self, block: Block) -> None:
+        """Keep what is wanted of a block whose terms are counted already: its sentences, and of passages a sample."""
+        if block.features is not None and self._lsa is not None:
+            self._sample.add(block.features.take(range(block.passages)))
         if block.words is not None:
-            self._builder.add_bags(None, block.words.take(passages))
             self._sentences.append(block.sentences)
 
     def close(self) -> None:
@@ -72,9 +78,11 @@ class Fitter:
         if self._lsa is not None and self._lsa.dim:
             vocabulary.set_lsa(*fit_lsa(self._sample, vocabulary, self._tfidf, vocabulary.stats, dim=self._lsa.dim))
         if not self._has_words:
+            self._builder = VocabularyBuilder()
             write(vocabulary)
             return vocabulary
         frequent = self._builder.words_from(self._word2vec.min_count)
+        self._builder = VocabularyBuilder()
         with ThreadPoolExecutor(1) as pool:
             training = pool.submit(self._train)
             write(term for term in vocabulary if term.term not in frequent)

@@ -58,9 +58,10 @@ def read_into(
         times.read += time.perf_counter() - start
 
     begin = time.perf_counter()
-    for block in executor.map(make, in_blocks(planned())):
+    counts = fitter.counts if fitter is not None else None
+    for block in executor.map(make, in_blocks(planned()), counts):
         if fitter is not None:
-            fitter.add(block)
+            fitter.keep(block)
         spool.append(block)
     times.fit = time.perf_counter() - begin - times.read
     return times

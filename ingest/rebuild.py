@@ -1,239 +1,285 @@
-"""A corpus's next generation with other spaces: vectors that stay are copied, those of new spaces encoded.
-
-It is built beside the one in use, and the manifest moves to it in one step. What is being built is
-recorded in the manifest, so that a run that was killed is taken up where it stopped.
-"""
+"""Rebuilding a corpus from what it holds itself: another encoder, splitting, analysis or storage, without downtime."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, TypeVar
 
-import numpy as np
-from qdrant_client import models
+from pydantic import BaseModel, ConfigDict
 
+from encoders.analysis import make_analyzer, recommended_tfidf
+from encoders.base import Encoder
 from encoders.identity import same_encoder
 from encoders.learned import LearnedEncoders
-from ingest.blocks import indexed_text
-from ingest.copying import stored_vectors
-from ingest.corpus import create_shelves
-from ingest.payloads import META
-from ingest.plan import batched
+from encoders.lsa import DIM
+from encoders.registry import get_encoder
+from ingest.building import build
+from ingest.differences import differences, needs_fit, spaces_to_encode
+from ingest.encoding import tokens_sent
+from ingest.generations import next_rebuild, open_whole
 from ingest.run import Progress
-from schemas.errors import CorpusError
-from schemas.ids import passage_point_id
-from schemas.manifest import CorpusManifest, Rebuild
-from schemas.spaces import DenseBatch, PointBatch, Shelf, Space, SpaceKind, VectorBatch
-from stores.base import Store, collection_name
+from schemas.errors import CorpusError, UsageError
+from schemas.ingest import LEXICAL_SPACES, CorpusOptions
+from schemas.manifest import (
+    AnalyzerSettings,
+    CorpusManifest,
+    EncoderIdentity,
+    Rebuild,
+    SplitterSettings,
+    TfidfSettings,
+)
+from schemas.spaces import Space, SpaceKind
+from schemas.storage import StorageSettings
+from stores.base import Store
 
-PAGE = 128
-"""Passages encoded and written together; what a killed run has to do again."""
+Settings = TypeVar("Settings", bound=BaseModel)
 
-MULTI_PAGE = 16
-"""The same where a passage has a vector for each of its tokens: 256 of 1024 dimensions are a megabyte."""
+
+class RebuildReport(BaseModel):
+    """What a rebuild did.
+
+    ``changed`` says in words what is otherwise than before. ``encoded`` are the spaces that an encoder filled,
+    ``refitted`` those that were fitted again, ``copied`` those whose vectors stayed. ``resplit``: passages were
+    cut anew. ``old_generation`` can be brought back if ``kept_old``. ``taken_over`` counts passages that an
+    interrupted run had encoded; ``tuned``: the corpus has weights that were tuned before.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    corpus: str
+    store: str
+    generation: int
+    old_generation: int
+    kept_old: bool
+    changed: list[str]
+    encoded: list[str]
+    refitted: list[str]
+    copied: list[str]
+    resplit: bool
+    documents: int
+    passages: int
+    passages_before: int
+    terms: int
+    taken_over: int
+    tokens_sent: int
+    tuned: bool
+    seconds: dict[str, float]
 
 
 def rebuild(
-    store: Store, old: CorpusManifest, wanted: Rebuild, fill: LearnedEncoders | None, progress: Progress
-) -> tuple[CorpusManifest, int, dict[str, float]]:
-    """Build ``wanted`` and make it the corpus's current generation.
+    corpus: str,
+    options: CorpusOptions,
+    *,
+    store: str | Store | None = None,
+    reset_storage: bool = False,
+    drop_old: bool = False,
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> RebuildReport:
+    """Make the corpus's next generation with what ``options`` name, and all else as it is recorded.
 
-    ``fill`` encodes the spaces that ``old`` has not. Gives the new manifest, the passages that an
-    interrupted run had made already, and the seconds of each stage.
+    The documents are read from the corpus itself. The points are those of an ingest with the new settings;
+    what does not change is copied: with another storage all vectors, with another encoder the lexical ones
+    and the passages. Those are cut anew where ``max_tokens`` is named and differs, or an other encoder counts
+    than before. What an analyser brings along by default (TF-IDF's settings, titles) follows a new one.
 
-    Raises ``CorpusError`` where another rebuild is unfinished, or the corpus changed meanwhile.
+    ``encoder`` takes the place of the corpus's own; with several there, or where some spaces are to go or to
+    come, ``spaces`` names all that there shall be. ``word2vec``, ``tfidf`` and ``storage`` change the fields that
+    were set; ``reset_storage`` begins with the defaults. ``workers`` processes cut and count.
+
+    Searches go on with the old generation meanwhile; then the manifest moves in one step. Killed and run
+    again, it goes on where it stopped. The old generation can be brought back (``ingest.generations``) until
+    it is dropped; with ``drop_old`` it is dropped at once.
+
+    Raises ``CorpusNotFound``; ``UsageError`` for options that cannot be meant; ``CorpusError`` where nothing
+    would change, or an ingest or another change is unfinished.
     """
-    return _Rebuilder(store, old, wanted, fill, progress).run()
-
-
-def unfinished(store: Store, manifest: CorpusManifest) -> Rebuild | None:
-    """The rebuild that a killed run left, if its collections stand."""
-    left = manifest.rebuild
-    if left is None or left.generation <= manifest.generation:
-        return None
-    stands = store.collection_exists(collection_name(manifest.corpus, left.generation, Shelf.PASSAGES))
-    return left if stands else None
-
-
-def same_rebuild(first: Rebuild, second: Rebuild) -> bool:
-    """Whether both make the same spaces with the same encoders."""
-    return (
-        first.spaces == second.spaces
-        and first.encoder_spaces == second.encoder_spaces
-        and first.encoders.keys() == second.encoders.keys()
-        and all(same_encoder(identity, second.encoders[space]) for space, identity in first.encoders.items())
-    )
-
-
-def drop_other_generations(store: Store, manifest: CorpusManifest, *also_kept: int) -> None:
-    """Remove the corpus's collections of every generation but the current one and ``also_kept``."""
-    kept = {f"g{generation}" for generation in (manifest.generation, *also_kept)}
-    for name in store.list_collections():
-        owner, generation, _ = name.rsplit(".", 2)
-        if owner == manifest.corpus and generation not in kept:
-            store.drop_collection(name)
-
-
-class _Rebuilder:
-    def __init__(
-        self, store: Store, old: CorpusManifest, wanted: Rebuild, fill: LearnedEncoders | None, progress: Progress
-    ) -> None:
-        left = unfinished(store, old)
-        if left is not None and not same_rebuild(left, wanted):
-            names = ", ".join(sorted(left.spaces.keys() ^ old.spaces.keys()))
-            raise CorpusError(
-                f"The spaces {names} of {old.corpus!r} are being changed and unfinished: run that command again first, "
-                f"or give it up with: xunyi spaces remove {old.corpus} --unfinished"
-            )
-        self._store = store
-        self._old = old.model_copy(update={"rebuild": left or wanted})
-        plan = left or wanted
-        fields = {"generation", "spaces", "encoders", "encoder_spaces"}
-        self._new = old.model_copy(update={**{name: getattr(plan, name) for name in fields}, "rebuild": None})
-        self._fill = fill
-        self._progress = progress
-        self._resumed = left is not None
-        self._taken_over = 0
-        self._seconds: dict[str, float] = {}
-
-    def run(self) -> tuple[CorpusManifest, int, dict[str, float]]:
-        started = time.perf_counter()
-        kept = (self._new.generation,) if self._resumed else ()
-        drop_other_generations(self._store, self._old, *kept)
-        self._store.write_manifest(self._old)
-        self._create()
-        self._copy_terms()
-        self._stage("encode", self._passages)
-        self._stage("documents", self._documents)
-        self._stage("optimize", self._finish)
-        if self._store.read_manifest(self._old.corpus) != self._old:
-            raise self._changed()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._new = self._new.model_copy(update={"updated": now})
-        self._store.write_manifest(self._new)
-        drop_other_generations(self._store, self._new)
-        self._seconds["total"] = time.perf_counter() - started
-        return self._new, self._taken_over, {stage: round(value, 3) for stage, value in self._seconds.items()}
-
-    def _stage(self, name: str, work: Any) -> None:
-        started = time.perf_counter()
-        work()
-        self._seconds[name] = time.perf_counter() - started
-
-    def _create(self) -> None:
-        create_shelves(self._store, self._new)
-        for field, kind in self._new.payload_fields.items():
-            for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
-                self._store.create_payload_index(self._to(shelf), f"{META}.{field}", kind)  # type: ignore[arg-type]
-
-    def _copy_terms(self) -> None:
-        if not self._store.collection_exists(self._from(Shelf.TERMS)):
-            return
-        spaces = {space.name: space for space in self._new.term_spaces}
-        self._store.create_collection(self._to(Shelf.TERMS), list(spaces.values()), self._new.storage)
-        if self._resumed and self._store.count(self._to(Shelf.TERMS)) == self._store.count(self._from(Shelf.TERMS)):
-            return
-        for page in batched(self._store.scroll(self._from(Shelf.TERMS), vectors=list(spaces), batch_size=1024), 1024):
-            self._write(Shelf.TERMS, page, stored_vectors(page, spaces))
-
-    def _passages(self) -> None:
-        total, done = self._old.counts.passages, 0
-        self._progress("encode", 0, total)
-        for page, stands in self._pages(Shelf.PASSAGES, self._new.spaces.values()):
-            self._taken_over += stands
-            if page:
-                texts = [_text(_payload(record), self._new.titles) for record in page]
-                fresh = self._fill.encode_passages(texts) if self._fill is not None else {}
-                self._write(Shelf.PASSAGES, page, {**stored_vectors(page, self._kept(self._new.spaces)), **fresh})
-            done += stands + len(page)
-            self._progress("encode", done, total)
-
-    def _documents(self) -> None:
-        spaces = {space.name: space for space in self._new.document_spaces}
-        averaged = {name: space for name, space in spaces.items() if name not in self._old.spaces}
-        for page, _ in self._pages(Shelf.DOCUMENTS, spaces.values()):
-            means = self._means(page, averaged) if averaged else {}
-            self._write(Shelf.DOCUMENTS, page, {**stored_vectors(page, self._kept(spaces)), **means})
-
-    def _means(self, page: Sequence[models.Record], spaces: Mapping[str, Space]) -> dict[str, VectorBatch]:
-        """The mean of each document's passage vectors, of unit length."""
-        wanted, owner = [], []
-        for row, record in enumerate(page):
-            payload = _payload(record)
-            for position in range(int(payload["passages"])):
-                wanted.append(passage_point_id(self._new.corpus, str(payload["document_id"]), position))
-                owner.append(row)
-        found: dict[str, VectorBatch] = {}
-        sums = {name: np.zeros((len(page), space.dim or 0)) for name, space in spaces.items()}
-        for batch in batched(zip(wanted, owner, strict=True), 1024):
-            ids = [point for point, _ in batch]
-            records = self._store.retrieve(self._to(Shelf.PASSAGES), ids, payload=False, vectors=list(spaces))
-            if len(records) < len(ids):
-                raise self._changed()
-            for name, rows in stored_vectors(records, spaces).items():
-                np.add.at(sums[name], [row for _, row in batch], rows)
-        for name, total in sums.items():
-            norms = np.linalg.norm(total, axis=1, keepdims=True)
-            means: DenseBatch = (total / np.where(norms > 0, norms, 1.0)).astype(np.float32)
-            found[name] = means
-        return found
-
-    def _finish(self) -> None:
-        self._progress("optimize", 0, None)
-        for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
-            there = self._store.count(self._from(shelf))
-            if self._resumed and self._store.count(self._to(shelf)) > there:
-                self._remove_gone(shelf)
-            self._store.optimize(self._to(shelf))
-            if self._store.count(self._to(shelf)) != there:
-                raise self._changed()
-
-    def _remove_gone(self, shelf: Shelf) -> None:
-        """Take out what an interrupted run copied and an ingest has removed since."""
-        for page in batched(self._store.scroll(self._to(shelf), payload=False), 1024):
-            ids = [str(record.id) for record in page]
-            present = {str(record.id) for record in self._store.retrieve(self._from(shelf), ids, payload=False)}
-            if gone := [point for point in ids if point not in present]:
-                self._store.delete(self._to(shelf), gone)
-
-    def _pages(self, shelf: Shelf, spaces: Any) -> Iterator[tuple[list[models.Record], int]]:
-        """The points still to be made, with the vectors that are kept, and how many of each page stand already."""
-        size = MULTI_PAGE if any(space.kind is SpaceKind.MULTI for space in spaces) else PAGE
-        kept = list(self._kept({space.name: space for space in spaces}))
-        for page in batched(self._store.scroll(self._from(shelf), vectors=kept, batch_size=size), size):
-            made: dict[str, Any] = {}
-            if self._resumed:
-                ids = [str(record.id) for record in page]
-                made = {str(record.id): record.payload for record in self._store.retrieve(self._to(shelf), ids)}
-            # An ingest may have come between: a point counts as made only if all that it holds is the same.
-            left = [record for record in page if str(record.id) not in made or made[str(record.id)] != record.payload]
-            yield left, len(page) - len(left)
-
-    def _kept(self, spaces: Mapping[str, Space]) -> dict[str, Space]:
-        return {name: space for name, space in spaces.items() if name in self._old.spaces}
-
-    def _write(self, shelf: Shelf, page: Sequence[models.Record], vectors: Mapping[str, VectorBatch]) -> None:
-        if page:
-            ids = [str(record.id) for record in page]
-            self._store.upsert(self._to(shelf), PointBatch(ids, [_payload(record) for record in page], vectors))
-
-    def _from(self, shelf: Shelf) -> str:
-        return collection_name(self._old.corpus, self._old.generation, shelf)
-
-    def _to(self, shelf: Shelf) -> str:
-        return collection_name(self._new.corpus, self._new.generation, shelf)
-
-    def _changed(self) -> CorpusError:
-        return CorpusError(
-            f"The corpus {self._old.corpus!r} changed meanwhile; run the same command again, which goes on from here."
+    with ExitStack() as stack:
+        opened, old = open_whole(stack, corpus, store)
+        if options == CorpusOptions() and not reset_storage:
+            raise UsageError(f"Say what of {corpus!r} is to change, such as --encoder, --max-tokens or --quantization.")
+        encoder = _load(old, options)
+        wanted = _wanted(old, options, encoder, reset_storage)
+        changed = differences(old, wanted)
+        if not changed and not wanted.resplit:
+            raise CorpusError(f"Nothing of {corpus!r} would change: it was made with these settings.")
+        opened.check_storage(wanted.storage)
+        encoded = spaces_to_encode(old, wanted)
+        fill = _fill(old, wanted, options, encoder, encoded)
+        built = build(opened, old, wanted, fill, keep_old=not drop_old, workers=workers, progress=progress)
+        fitted = [name for name in LEXICAL_SPACES if name in wanted.spaces and wanted.refit]
+        counts = built.manifest.counts
+        return RebuildReport(
+            corpus=corpus,
+            store=opened.location,
+            generation=built.manifest.generation,
+            old_generation=old.generation,
+            kept_old=not drop_old,
+            changed=changed or ["passages cut by another encoder's tokens"],
+            encoded=encoded,
+            refitted=fitted,
+            copied=[name for name in wanted.spaces if name not in encoded and name not in fitted],
+            resplit=wanted.resplit,
+            documents=counts.documents,
+            passages=counts.passages,
+            passages_before=old.counts.passages,
+            terms=counts.terms,
+            taken_over=built.taken_over,
+            tokens_sent=tokens_sent(fill),
+            tuned=bool(built.manifest.search.get("weights")),
+            seconds=built.seconds,
         )
 
 
-def _payload(record: models.Record) -> dict[str, Any]:
-    return dict(record.payload or {})
+def _load(old: CorpusManifest, options: CorpusOptions) -> Encoder | None:
+    """The encoder that is named, with the heads that are wanted."""
+    if options.encoder is None:
+        return None
+    learned = [name for name in options.spaces or () if name not in LEXICAL_SPACES]
+    if options.spaces and not learned:
+        raise UsageError(f"--spaces {','.join(options.spaces)}: none is left for --encoder {options.encoder} to fill.")
+    distinct: list[EncoderIdentity] = []
+    for identity in old.encoders.values():
+        if not any(same_encoder(identity, other) for other in distinct):
+            distinct.append(identity)
+    if len(distinct) > 1 and options.spaces is None:
+        raise UsageError(
+            f"{old.corpus!r} has spaces of {len(distinct)} encoders: say with --spaces which spaces it is to have, of "
+            f"{options.encoder} or of those that stand ({', '.join(old.spaces)})."
+        )
+    return get_encoder(options.encoder, spaces=learned or None, **options.encoder_options)
 
 
-def _text(payload: Mapping[str, Any], titles: bool) -> str:
-    return indexed_text(str(payload["title"]), str(payload["text"]), titles)
+def _wanted(old: CorpusManifest, options: CorpusOptions, encoder: Encoder | None, reset_storage: bool) -> Rebuild:
+    analyzer = _analyzer(old, options)
+    tfidf, titles = _tfidf(old, options, analyzer), _titles(old, options, analyzer)
+    word2vec = _merged(old.word2vec, options.word2vec)
+    spaces, encoders, renamed = _spaces(old, options, encoder, word2vec.dim)
+    lexical = any(name in spaces for name in LEXICAL_SPACES)
+    splitter, resplit = _splitter(old, options, encoders)
+    storage = _merged(StorageSettings() if reset_storage else old.storage, options.storage)
+    wanted = next_rebuild(
+        old,
+        "rebuild",
+        spaces=spaces,
+        encoders=encoders,
+        encoder_spaces=renamed,
+        # What has no part in the points must not look like a change of them.
+        analyzer=analyzer if lexical else old.analyzer,
+        tfidf=tfidf if "tfidf" in spaces else old.tfidf,
+        word2vec=word2vec if "word2vec" in spaces else old.word2vec,
+        splitter=splitter,
+        titles=titles,
+        storage=storage,
+        resplit=resplit,
+    )
+    return wanted.model_copy(update={"refit": needs_fit(old, wanted, resplit=resplit)})
+
+
+def _spaces(
+    old: CorpusManifest, options: CorpusOptions, encoder: Encoder | None, words_dim: int
+) -> tuple[dict[str, Space], dict[str, EncoderIdentity], dict[str, str]]:
+    """The spaces wanted, what makes the learned ones, and what its encoder calls a space that is called otherwise."""
+    offered = dict(encoder.spaces) if encoder is not None else {}
+    lexical = {
+        "tfidf": Space(name="tfidf", kind=SpaceKind.SPARSE),
+        "word2vec": Space(name="word2vec", kind=SpaceKind.DENSE, dim=words_dim),
+        "lsa": old.spaces.get("lsa", Space(name="lsa", kind=SpaceKind.DENSE, dim=DIM)),
+    }
+    stand = [name for name in old.spaces if name in LEXICAL_SPACES or encoder is None]
+    spaces: dict[str, Space] = {}
+    encoders: dict[str, EncoderIdentity] = {}
+    renamed: dict[str, str] = {}
+    for name in options.spaces or (*offered, *stand):
+        if name in lexical:
+            spaces[name] = lexical[name]
+        elif encoder is not None and name in offered:
+            spaces[name], encoders[name] = offered[name], encoder.identity
+        elif name in old.encoders:
+            spaces[name], encoders[name] = old.spaces[name], old.encoders[name]
+            if name in old.encoder_spaces:
+                renamed[name] = old.encoder_spaces[name]
+        else:
+            there = ", ".join(sorted({*offered, *lexical, *old.encoders}))
+            raise UsageError(f"--spaces: nothing fills {name!r}; choose among {there}, or name an --encoder for it.")
+    if encoder is not None and not any(name in offered for name in encoders):
+        raise UsageError(f"--spaces: {encoder.identity.name} fills none of them, but {', '.join(offered)}.")
+    if "lsa" in spaces and "tfidf" not in spaces:
+        raise UsageError("--spaces: lsa is made of TF-IDF; add tfidf to the spaces.")
+    return spaces, encoders, renamed
+
+
+def _splitter(
+    old: CorpusManifest, options: CorpusOptions, encoders: dict[str, EncoderIdentity]
+) -> tuple[SplitterSettings, bool]:
+    """How passages are cut, and whether they are cut anew: only a named budget touches those that stand."""
+    if options.max_tokens is None:
+        return old.splitter, False
+    wanted = SplitterSettings(max_tokens=options.max_tokens, counter="encoder" if encoders else "estimate")
+    before, after = (next(iter(found.values()), None) for found in (old.encoders, encoders))
+    same_counter = before is after or (before is not None and after is not None and same_encoder(before, after))
+    return wanted, wanted != old.splitter or (wanted.counter == "encoder" and not same_counter)
+
+
+def _fill(
+    old: CorpusManifest, wanted: Rebuild, options: CorpusOptions, encoder: Encoder | None, encoded: Sequence[str]
+) -> LearnedEncoders | None:
+    """What encodes these spaces, loaded; None where there are none."""
+    if not encoded:
+        if options.encoder_options and encoder is None:
+            raise UsageError("No vector is encoded with these settings of an encoder; name it too, with --encoder.")
+        return None
+    only: dict[str, Any] = {
+        "spaces": {name: wanted.spaces[name] for name in encoded},
+        "encoders": {name: wanted.encoders[name] for name in encoded},
+        "encoder_spaces": wanted.encoder_spaces,
+    }
+    given = encoder if encoder is not None and any(name in encoder.spaces for name in encoded) else None
+    fill = LearnedEncoders(
+        old.model_copy(update=only), given=given, options=None if encoder is not None else options.encoder_options
+    )
+    # One that is missing, or is another by now, is met before anything is written.
+    fill.load()
+    if wanted.resplit and wanted.splitter.max_tokens > fill.max_tokens:
+        raise UsageError(
+            f"--max-tokens {wanted.splitter.max_tokens}: the encoder {fill.identity.name} reads {fill.max_tokens} "
+            f"tokens; give at most that."
+        )
+    return fill
+
+
+def _analyzer(old: CorpusManifest, options: CorpusOptions) -> AnalyzerSettings:
+    """A preset that is named replaces the analyser whole; options without one change those recorded."""
+    asked = options.analyzer
+    if asked is None:
+        return old.analyzer
+    if isinstance(asked, str):
+        asked = AnalyzerSettings(preset=asked)
+    if "preset" not in asked.model_fields_set:
+        asked = AnalyzerSettings(preset=old.analyzer.preset, options={**old.analyzer.options, **asked.options})
+    make_analyzer(asked)
+    return asked
+
+
+def _tfidf(old: CorpusManifest, options: CorpusOptions, analyzer: AnalyzerSettings) -> TfidfSettings:
+    found, keep = old.tfidf, {"weighting": old.tfidf.weighting}
+    if found == recommended_tfidf(old.analyzer.preset).model_copy(update=keep):
+        found = recommended_tfidf(analyzer.preset).model_copy(update=keep)
+    found = _merged(found, options.tfidf)
+    return found.model_copy(update={"weighting": options.weighting}) if options.weighting else found
+
+
+def _titles(old: CorpusManifest, options: CorpusOptions, analyzer: AnalyzerSettings) -> bool:
+    if options.titles is not None:
+        return options.titles
+    by_default = old.titles == (old.analyzer.preset != "article")
+    return analyzer.preset != "article" if by_default else old.titles
+
+
+def _merged(recorded: Settings, given: Settings | None) -> Settings:
+    """``recorded`` with the fields that were set in ``given``."""
+    if given is None:
+        return recorded
+    changes = {name: getattr(given, name) for name in given.model_fields_set}
+    return type(recorded).model_validate({**recorded.model_dump(), **changes})

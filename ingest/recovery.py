@@ -7,6 +7,7 @@ import logging
 from qdrant_client import models
 
 from ingest.plan import batched
+from ingest.prune import remove_documents
 from schemas.ids import document_point_id
 from stores.base import Store
 
@@ -33,6 +34,18 @@ def remove_orphans(store: Store, corpus: str, passages: str, documents: str) -> 
     if orphans:
         log.info("recovered", extra={"corpus": corpus, "removed": len(orphans)})
     return len(orphans)
+
+
+def remove_absent(store: Store, corpus: str, passages: str, documents: str, standing: str) -> None:
+    """Remove the documents that are not among those of the collection ``standing``, and passages of none."""
+    gone: list[str] = []
+    for page in batched(store.scroll(documents, payload=["document_id"]), BATCH):
+        ids = [str(record.id) for record in page]
+        there = {str(record.id) for record in store.retrieve(standing, ids, payload=False)}
+        gone += [_document(record) for record in page if str(record.id) not in there]
+    for _ in remove_documents(store, corpus, passages, documents, gone):
+        pass
+    remove_orphans(store, corpus, passages, documents)
 
 
 def half_written(store: Store, documents: str) -> int:

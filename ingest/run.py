@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
 from ingest.corpus import create_shelves, new_manifest, require_agreement
-from ingest.encoding import encoder_for, encoders_of, tokens_sent
-from ingest.executors import Executor, make_executor
+from ingest.encoding import EncoderRecipe, encoder_for, encoders_of, tokens_sent
+from ingest.executors import Executor, ExecutorName, make_executor
 from ingest.fit import Fitter, write_terms
 from ingest.payloads import META, FieldTypes
 from ingest.plan import Plan, Planner
@@ -25,7 +26,7 @@ from ingest.rejects import RejectedFile
 from ingest.spool import Spool
 from ingest.staleness import with_staleness
 from ingest.write import Target, write_documents
-from schemas.errors import InputError
+from schemas.errors import InputError, XunyiError
 from schemas.ingest import LEXICAL_SPACES, CorpusOptions, IngestReport, RejectedReport, SourceReport
 from schemas.manifest import Counts
 from schemas.names import check_corpus_name
@@ -53,6 +54,9 @@ def ingest(
     prune: bool = False,
     dry_run: bool = False,
     workers: int = 0,
+    executor: ExecutorName = "local",
+    encoder_workers: int | None = None,
+    ray_address: str | None = None,
 ) -> IngestReport:
     """Read files into the corpus ``corpus``, making it where there is none.
 
@@ -64,7 +68,10 @@ def ingest(
     removes documents that came from one of ``paths`` and that the run did not meet, after all files
     were read to their end; of a file with rows set aside none, since such a row may be one of them.
     ``dry_run`` compares and reports, and writes nothing to the store. ``workers`` processes split,
-    segment and count (0: this one does); the points are the same whatever their number.
+    segment and count (0: this one does); the points are the same whatever their number, and with
+    ``executor="ray"``, where Ray's workers do that and ``encoder_workers`` of its actors encode (by
+    default one a GPU, and without GPUs one a machine): those of the cluster at ``ray_address``, or of
+    this machine (docs/scaling.md).
 
     Raises ``UsageError`` for a bad name, ``InputError`` for files that cannot be read (or hold
     nothing), ``RowError`` for the first bad row if ``strict``, ``EncoderMismatch`` where the
@@ -75,7 +82,7 @@ def ingest(
     sources = open_sources([Path(path) for path in paths], reading)
     with ExitStack() as stack:
         opened = stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
-        pool = make_executor(0 if dry_run else workers)
+        pool = make_executor(workers, executor, encoder_workers=encoder_workers, ray_address=ray_address)
         stack.callback(pool.close)
         run = _Run(opened, corpus, options or CorpusOptions(), pool, progress or (lambda *_: None), stack)
         if rejected is not None:
@@ -113,6 +120,8 @@ class _Run:
             self._manifest = found
             self._encoder = encoders_of(found, options)
         self._known = found is not None
+        # A new corpus's manifest names the encoder as it turned out to be: elsewhere it must be the same.
+        self._recipe = EncoderRecipe(self._manifest, options if self._known else replace(options, encoder=None))
         # Until the first ingest is whole, what it writes is what the fit was made on, cut off or not.
         self._fitted_before = found is not None and found.counts.documents > 0
 
@@ -133,8 +142,14 @@ class _Run:
                 + ", so nothing was written; look at the file, or name its kind with --as."
             )
         if not self.dry_run and (plan.added or plan.changed or plan.removed or self._resumed):
-            lexical = self._lexical(fitter)
-            self._write(spool, lexical, fields)
+            if self._encoder is not None:
+                self._encoder = self._pool.encoder(self._encoder, self._recipe)
+            try:
+                lexical = self._lexical(fitter)
+                self._write(spool, lexical, fields)
+            except BaseException:
+                self._drop_beginnings()
+                raise
         self._seconds["total"] = time.perf_counter() - started
         return self._report(sources, plan)
 
@@ -265,6 +280,13 @@ class _Run:
         )
         self._manifest = self._manifest.model_copy(update={"complete": complete, "counts": counts, "updated": _now()})
         self._store.write_manifest(self._manifest)
+
+    def _drop_beginnings(self) -> None:
+        """Remove what stands of a new corpus before its manifest does: nobody could find it, and it takes room."""
+        with suppress(XunyiError):
+            if not self._known and self._store.read_manifest(self._corpus) is None:
+                for shelf in Shelf:
+                    self._store.drop_collection(self._collection(shelf))
 
     def _remove(self) -> None:
         started = time.perf_counter()

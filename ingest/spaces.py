@@ -14,16 +14,16 @@ from encoders.base import Encoder
 from encoders.identity import describe, same_encoder
 from encoders.learned import LearnedEncoders
 from encoders.registry import get_encoder
+from ingest.building import build
 from ingest.encoding import tokens_sent
-from ingest.rebuild import drop_other_generations, rebuild, unfinished
+from ingest.generations import give_up as give_up_rebuild
+from ingest.generations import next_rebuild, open_whole
 from ingest.run import Progress
-from schemas.errors import CorpusError, CorpusNotFound, UsageError
+from schemas.errors import CorpusError, UsageError
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest, EncoderIdentity, Rebuild
-from schemas.names import check_corpus_name
 from schemas.spaces import Space
 from stores.base import Store
-from stores.opening import open_store
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -48,6 +48,7 @@ class SpacesReport(BaseModel):
     taken_over: int = 0
     tokens_sent: int = 0
     tuned: bool = False
+    kept_old: bool = False
     seconds: dict[str, float] = {}
 
 
@@ -59,6 +60,7 @@ def add_spaces(
     spaces: Sequence[str] | None = None,
     names: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
+    keep_old: bool = False,
     progress: Progress | None = None,
 ) -> SpacesReport:
     """Encode what ``corpus`` holds with another encoder, and add its spaces; all other vectors stay to the bit.
@@ -68,7 +70,8 @@ def add_spaces(
     ``dense`` of ``bge-m3`` becomes ``dense-bge-m3`` beside the ``dense`` that is there.
 
     A new generation is built beside the one in use, which searches go on using until it is whole.
-    Killed and run again, it goes on where it stopped.
+    Killed and run again, it goes on where it stopped. With ``keep_old`` the one that it replaces can be
+    brought back until it is dropped (``ingest.generations``).
 
     Raises ``CorpusNotFound``, ``UsageError`` for a space or a name that cannot be, and ``CorpusError`` where
     a name is taken by another encoder, or an ingest or another change of spaces is unfinished.
@@ -78,7 +81,7 @@ def add_spaces(
             f"{encoder!r} is fitted to a corpus while it is ingested; ingest into a new corpus with --spaces."
         )
     with ExitStack() as stack:
-        opened, manifest = _opened(stack, corpus, store)
+        opened, manifest = open_whole(stack, corpus, store)
         loaded = get_encoder(encoder, spaces=spaces, **(options or {}))
         chosen, stood = _chosen(manifest, loaded, spaces, names or {})
         report = SpacesReport(
@@ -100,81 +103,74 @@ def add_spaces(
             }
         )
         fill = LearnedEncoders(only_new, given=loaded)
-        new, taken_over, seconds = rebuild(opened, manifest, wanted, fill, progress or (lambda *_: None))
+        built = build(opened, manifest, wanted, fill, keep_old=keep_old, progress=progress)
         return report.model_copy(
             update={
-                "generation": new.generation,
+                "generation": built.manifest.generation,
                 "added": {name: own for own, name in chosen.items()},
-                "taken_over": taken_over,
+                "taken_over": built.taken_over,
                 "tokens_sent": tokens_sent(loaded),
                 "tuned": bool(manifest.search.get("weights")),
-                "seconds": seconds,
+                "kept_old": keep_old,
+                "seconds": built.seconds,
             }
         )
 
 
 def remove_spaces(
-    corpus: str, spaces: Sequence[str], *, store: str | Store | None = None, progress: Progress | None = None
+    corpus: str,
+    spaces: Sequence[str],
+    *,
+    store: str | Store | None = None,
+    keep_old: bool = False,
+    progress: Progress | None = None,
 ) -> SpacesReport:
-    """Take learned spaces out of a corpus; their vectors' disk is free afterwards.
+    """Take learned spaces out of a corpus; unless ``keep_old``, their vectors' disk is free afterwards.
 
     Later documents are split by the tokens of the encoder that made the first space that is left.
 
     Raises ``CorpusNotFound``, and ``UsageError`` for a space that is not there, a lexical or the last one.
     """
     with ExitStack() as stack:
-        opened, manifest = _opened(stack, corpus, store)
+        opened, manifest = open_whole(stack, corpus, store)
         gone = list(dict.fromkeys(spaces))
         for name in gone:
             if name not in manifest.spaces:
                 raise UsageError(f"The corpus {corpus!r} has no space {name!r}; it has {', '.join(manifest.spaces)}.")
             if name in LEXICAL_SPACES:
-                raise UsageError(f"The space {name!r} belongs to the fit of {corpus!r}; ingest anew without it.")
+                raise UsageError(
+                    f"The space {name!r} belongs to the fit of {corpus!r}; name the spaces that are to stay with: "
+                    f"xunyi rebuild {corpus} --spaces"
+                )
         left = {name: space for name, space in manifest.spaces.items() if name not in gone}
         if not left:
             raise UsageError(f"{', '.join(gone)} would leave {corpus!r} without a space; delete the corpus instead.")
-        wanted = Rebuild(
-            generation=manifest.generation + 1,
+        wanted = next_rebuild(
+            manifest,
+            "spaces remove",
             spaces=left,
             encoders={name: identity for name, identity in manifest.encoders.items() if name in left},
             encoder_spaces={name: own for name, own in manifest.encoder_spaces.items() if name in left},
         )
-        weights = {name: w for name, w in manifest.search.get("weights", {}).items() if name not in gone}
-        search = {**manifest.search, "weights": weights} if "weights" in manifest.search else manifest.search
-        new, _, seconds = rebuild(opened, manifest, wanted, None, progress or (lambda *_: None))
-        if search != new.search:
-            opened.write_manifest(new.model_copy(update={"search": search}))
+        built = build(opened, manifest, wanted, None, keep_old=keep_old, progress=progress)
         return SpacesReport(
             corpus=corpus,
             store=opened.location,
-            generation=new.generation,
+            generation=built.manifest.generation,
             removed=gone,
-            passages=new.counts.passages,
-            seconds=seconds,
+            passages=built.manifest.counts.passages,
+            kept_old=keep_old,
+            seconds=built.seconds,
         )
 
 
 def give_up(corpus: str, *, store: str | Store | None = None) -> SpacesReport:
     """Drop what an interrupted change of spaces has built; the corpus is as it was before."""
     with ExitStack() as stack:
-        opened, manifest = _opened(stack, corpus, store)
-        left = unfinished(opened, manifest)
-        opened.write_manifest(manifest.model_copy(update={"rebuild": None}))
-        if left is not None:
-            drop_other_generations(opened, manifest)
+        opened, manifest = open_whole(stack, corpus, store)
+        left = give_up_rebuild(opened, manifest)
         removed = sorted(left.spaces.keys() - manifest.spaces.keys()) if left is not None else []
         return SpacesReport(corpus=corpus, store=opened.location, generation=manifest.generation, removed=removed)
-
-
-def _opened(stack: ExitStack, corpus: str, store: str | Store | None) -> tuple[Store, CorpusManifest]:
-    check_corpus_name(corpus)
-    opened = stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
-    manifest = opened.read_manifest(corpus)
-    if manifest is None:
-        raise CorpusNotFound(f"{opened.location} has no corpus {corpus!r}; see `xunyi corpora list`.")
-    if not manifest.complete:
-        raise CorpusError(f"The ingest of {corpus!r} is unfinished; run it again first.")
-    return opened, manifest
 
 
 def _chosen(
@@ -234,8 +230,9 @@ def _with(manifest: CorpusManifest, encoder: Encoder, chosen: Mapping[str, str])
     added: dict[str, Space] = {
         name: encoder.spaces[own].model_copy(update={"name": name}) for own, name in chosen.items()
     }
-    return Rebuild(
-        generation=manifest.generation + 1,
+    return next_rebuild(
+        manifest,
+        "spaces add",
         spaces={**manifest.spaces, **added},
         encoders={**manifest.encoders, **dict.fromkeys(added, encoder.identity)},
         encoder_spaces={**manifest.encoder_spaces, **{name: own for own, name in chosen.items() if name != own}},

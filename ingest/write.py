@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from qdrant_client import models
@@ -16,6 +17,7 @@ from qdrant_client import models
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
 from ingest.blocks import Block, Planned, indexed_text
+from ingest.encoding import EncodesAhead
 from ingest.payloads import document_payload, passage_hash, passage_payload
 from ingest.staleness import SINCE_FIT, unknown_terms
 from schemas.documents import Passage
@@ -49,6 +51,18 @@ class Slice:
     number: int
 
 
+class Carried(Protocol):
+    """What the points of a corpus's next generation take over from the one in use."""
+
+    def passages(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> dict[str, VectorBatch]:
+        """The vectors of these passages in all spaces that are not fitted anew: copied, or encoded."""
+        ...
+
+    def documents(self, ids: Sequence[str]) -> tuple[dict[str, VectorBatch], list[dict[str, Any]]]:
+        """The vectors of these documents in the spaces that are copied, and what is copied of each payload."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where the points of a corpus go, and what makes their vectors."""
@@ -64,6 +78,25 @@ class Target:
     """Whether an earlier run was cut off: passages may then stand that no document's point counts."""
     fitted_before: bool = False
     """Whether the lexical spaces were fitted without these documents."""
+    carried: Carried | None = None
+    """What gives the other vectors instead of ``encoder``, where the corpus stands and this is its next generation."""
+    batch: int = BATCH_PASSAGES
+    """Passages encoded and written together."""
+
+
+Vectors = Callable[[], Mapping[str, VectorBatch]]
+"""Gives the vectors of a batch's passages in the spaces that are not lexical, waiting for them if it must."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A batch whose passages are being encoded: the vectors of its block, and what each document has since the fit."""
+
+    batch: Sequence[Slice]
+    ids: list[str]
+    learned: Vectors
+    lexical: Mapping[str, VectorBatch]
+    since: Sequence[Mapping[str, int]] | None
 
 
 @dataclass(slots=True)
@@ -134,16 +167,31 @@ def write_documents(blocks: Iterable[Block], target: Target) -> Iterator[tuple[i
 
 
 def _encoded(blocks: Iterable[Block], target: Target, timings: Timings) -> Iterator[_Written]:
+    """The batches in their order; an encoder that works ahead has as many in hand as it says."""
     sums: defaultdict[str, Sums] = defaultdict(dict)
+    ahead = target.encoder.ahead if isinstance(target.encoder, EncodesAhead) else 0
+    waiting: deque[_Begun] = deque()
     start = time.perf_counter()
-    for block in blocks:
-        vectors = target.lexical.encode_bags(block.features, block.words) if target.lexical is not None else {}
-        since = _since_fit(block, target)
-        for batch in slices(block):
-            written = _encode(batch, target, vectors, since, sums)
+    for begun in _begun(blocks, target):
+        waiting.append(begun)
+        if len(waiting) > ahead:
+            written = _finish(waiting.popleft(), target, sums)
             timings.encode += time.perf_counter() - start
             yield written
             start = time.perf_counter()
+    while waiting:
+        written = _finish(waiting.popleft(), target, sums)
+        timings.encode += time.perf_counter() - start
+        yield written
+        start = time.perf_counter()
+
+
+def _begun(blocks: Iterable[Block], target: Target) -> Iterator[_Begun]:
+    for block in blocks:
+        lexical = target.lexical.encode_bags(block.features, block.words) if target.lexical is not None else {}
+        since = _since_fit(block, target)
+        for batch in slices(block, target.batch):
+            yield _begin(batch, target, lexical, since)
 
 
 def _writer(work: queue.Queue[_Written | None], target: Target, timings: Timings) -> None:
@@ -172,23 +220,31 @@ def _since_fit(block: Block, target: Target) -> list[dict[str, int]] | None:
     return unknown_terms(bags.take(block.document_rows), target.lexical.lookup, words=block.features is None)
 
 
-def _encode(
+def _begin(
     batch: Sequence[Slice],
     target: Target,
     lexical: Mapping[str, VectorBatch],
     since: Sequence[Mapping[str, int]] | None,
-    sums: defaultdict[str, Sums],
-) -> _Written:
+) -> _Begun:
     pairs = [(part.planned.document, passage) for part in batch for passage in part.passages]
     ids = [passage_point_id(target.corpus, document.id, passage.position) for document, passage in pairs]
-    vectors: dict[str, VectorBatch] = {}
-    if target.encoder is not None and pairs:
+    learned: Vectors = dict
+    if pairs and (target.carried is not None or target.encoder is not None):
         texts = [indexed_text(document.title, passage.text, target.titles) for document, passage in pairs]
-        vectors.update(_reusing(target, batch, texts))
-    learned = dict(vectors)
+        if target.carried is not None:
+            learned = partial(target.carried.passages, ids, [passage_hash(*pair) for pair in pairs], texts)
+        else:
+            learned = _reusing(target, batch, texts)
+    return _Begun(batch, ids, learned, lexical, since)
+
+
+def _finish(one: _Begun, target: Target, sums: defaultdict[str, Sums]) -> _Written:
+    batch, ids, lexical = one.batch, one.ids, one.lexical
+    learned = one.learned()
     first = batch[0].row
-    vectors.update({name: rows[first : first + len(pairs)] for name, rows in lexical.items()})
-    passages = PointBatch(ids, [passage_payload(document, passage) for document, passage in pairs], vectors)
+    vectors = {**learned, **{name: rows[first : first + len(ids)] for name, rows in lexical.items()}}
+    payloads = [passage_payload(part.planned.document, passage) for part in batch for passage in part.passages]
+    passages = PointBatch(ids, payloads, vectors)
 
     finished = [part for part in batch if part.last]
     averaged = {
@@ -214,22 +270,29 @@ def _encode(
     document_vectors.update({name: found[rows] for name, found in lexical.items()})  # type: ignore[call-overload]
     planned = [part.planned for part in finished]
     payloads = [document_payload(one.document, len(one.passages), one.hash) for one in planned]
-    if since is not None:
+    if one.since is not None:
         for payload, part in zip(payloads, finished, strict=True):
-            payload[SINCE_FIT] = dict(since[part.number])
+            payload[SINCE_FIT] = dict(one.since[part.number])
     points = [document_point_id(target.corpus, one.document.id) for one in planned]
+    if target.carried is not None:
+        copied, additions = target.carried.documents(points)
+        document_vectors.update(copied)
+        for payload, addition in zip(payloads, additions, strict=True):
+            payload.update(addition)
     return _Written(begun, passages, stale, PointBatch(points, payloads, document_vectors))
 
 
-def _reusing(target: Target, batch: Sequence[Slice], texts: list[str]) -> Mapping[str, VectorBatch]:
+def _reusing(target: Target, batch: Sequence[Slice], texts: list[str]) -> Vectors:
     """Encode the passages, taking over a changed document's dense vectors where the passage stayed the same.
 
-    So are those that a run wrote which was cut off.
+    So are those that a run wrote which was cut off. What must be encoded is begun here by an encoder that
+    works ahead.
     """
-    assert target.encoder is not None
+    encoder = target.encoder
+    assert encoder is not None
     old: dict[str, dict[str, Any]] = {}
-    names = [name for name, space in target.encoder.spaces.items() if space.kind == "dense"]
-    if len(names) == len(target.encoder.spaces):
+    names = [name for name, space in encoder.spaces.items() if space.kind == "dense"]
+    if len(names) == len(encoder.spaces):
         wanted = [
             passage_point_id(target.corpus, part.planned.document.id, position)
             for part in batch
@@ -239,20 +302,29 @@ def _reusing(target: Target, batch: Sequence[Slice], texts: list[str]) -> Mappin
             if isinstance(record.vector, dict) and all(name in record.vector for name in names):
                 old[str((record.payload or {}).get("hash"))] = record.vector
     if not old:
-        return target.encoder.encode_passages(texts)
+        return _encoding(encoder, texts)
     hashes = [passage_hash(part.planned.document, passage) for part in batch for passage in part.passages]
     fresh = [row for row, digest in enumerate(hashes) if digest not in old]
-    new = target.encoder.encode_passages([texts[row] for row in fresh]) if fresh else {}
-    result: dict[str, VectorBatch] = {}
-    for name in names:
-        matrix = np.zeros((len(texts), target.encoder.spaces[name].dim or 0), dtype=np.float32)
-        for row, digest in enumerate(hashes):
-            if digest in old:
-                matrix[row] = old[digest][name]
-        if fresh:
-            matrix[fresh] = new[name]
-        result[name] = matrix
-    return result
+    encoded: Vectors = _encoding(encoder, [texts[row] for row in fresh]) if fresh else dict
+
+    def merged() -> Mapping[str, VectorBatch]:
+        new = encoded()
+        result: dict[str, VectorBatch] = {}
+        for name in names:
+            matrix = np.zeros((len(texts), encoder.spaces[name].dim or 0), dtype=np.float32)
+            for row, digest in enumerate(hashes):
+                if digest in old:
+                    matrix[row] = old[digest][name]
+            if fresh:
+                matrix[fresh] = new[name]
+            result[name] = matrix
+        return result
+
+    return merged
+
+
+def _encoding(encoder: Encoder, texts: list[str]) -> Vectors:
+    return encoder.submit(texts) if isinstance(encoder, EncodesAhead) else partial(encoder.encode_passages, texts)
 
 
 def _standing(planned: Planned, target: Target) -> int:

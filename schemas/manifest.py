@@ -112,29 +112,14 @@ class Counts(BaseModel):
     terms: int = 0
 
 
-class Rebuild(BaseModel):
-    """A generation that is being made beside the current one, with other spaces; kept over a crash."""
-
-    model_config = ConfigDict(frozen=True)
-
-    generation: int
-    spaces: dict[str, Space]
-    encoders: dict[str, EncoderIdentity]
-    encoder_spaces: dict[str, str] = Field(default_factory=dict)
-
-
-class CorpusManifest(BaseModel):
-    """All that a search or a later ingest must agree with.
+class CorpusSettings(BaseModel):
+    """What a corpus's points are made by: with the same settings and documents they come out the same.
 
     ``encoder_spaces`` maps a space to what its encoder calls it, where the corpus calls it otherwise.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    format: int = 1
-    corpus: str
-    generation: int = 1
-    complete: bool = False
     spaces: dict[str, Space]
     encoders: dict[str, EncoderIdentity]
     encoder_spaces: dict[str, str] = Field(default_factory=dict)
@@ -143,14 +128,7 @@ class CorpusManifest(BaseModel):
     word2vec: Word2VecSettings = Word2VecSettings()
     splitter: SplitterSettings = SplitterSettings()
     titles: bool = True
-    fit: FitStats = FitStats()
-    counts: Counts = Counts()
-    payload_fields: dict[str, str] = Field(default_factory=dict)
-    search: dict[str, Any] = Field(default_factory=dict)
     storage: StorageSettings = StorageSettings()
-    rebuild: Rebuild | None = None
-    created: str = ""
-    updated: str = ""
 
     @property
     def term_spaces(self) -> list[Space]:
@@ -164,3 +142,49 @@ class CorpusManifest(BaseModel):
         What an encoder says of single tokens, sparse or multi-vector, has no mean.
         """
         return [s for s in self.spaces.values() if s.kind is SpaceKind.DENSE or s.name not in self.encoders]
+
+
+class Rebuild(CorpusSettings):
+    """A generation that is being made beside the one in use, with these settings; kept over a crash.
+
+    ``command`` is what a person called it by. ``resplit``: passages are cut anew; ``refit``: the lexical
+    spaces are fitted again.
+    """
+
+    generation: int
+    command: str = "spaces add"
+    resplit: bool = False
+    refit: bool = False
+
+
+class CorpusManifest(CorpusSettings):
+    """All that a search or a later ingest must agree with.
+
+    ``rebuild`` is the generation in the making; ``kept`` are the manifests of earlier generations that
+    stand and can be brought back, the one used last at the end; ``newest`` is the highest number that a
+    generation ever had, since no number is used twice.
+    """
+
+    format: int = 1
+    corpus: str
+    generation: int = 1
+    complete: bool = False
+    fit: FitStats = FitStats()
+    counts: Counts = Counts()
+    payload_fields: dict[str, str] = Field(default_factory=dict)
+    search: dict[str, Any] = Field(default_factory=dict)
+    rebuild: Rebuild | None = None
+    kept: list[CorpusManifest] = Field(default_factory=list)
+    newest: int = 0
+    created: str = ""
+    updated: str = ""
+
+    @property
+    def alone(self) -> CorpusManifest:
+        """The same corpus without its other generations, as it is kept or goes elsewhere."""
+        return self.model_copy(update={"kept": [], "rebuild": None, "newest": 0})
+
+    @property
+    def next_generation(self) -> int:
+        """The number of the generation that is made next."""
+        return max(self.generation, self.newest, *(manifest.generation for manifest in self.kept)) + 1

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf
 from search.corpus import Corpus
+from stores.base import Store, collection_name
 from stores.opening import open_store
 
 
 class CorpusInfo(BaseModel):
-    """A corpus's manifest and its size; bytes are None where a server does not say."""
+    """A corpus's manifest and its size; bytes are None where a server does not say.
+
+    ``kept_bytes`` are those of the generations that stand beside the one in use, by their numbers.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,6 +23,14 @@ class CorpusInfo(BaseModel):
     manifest: CorpusManifest
     bytes_on_disk: dict[str, int | None]
     bytes_per_passage: int | None
+    kept_bytes: dict[int, int | None] = {}
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def bytes_at_ten_times(self) -> int | None:
+        """What the corpus would take with ten times the passages, by those it has."""
+        each = self.bytes_per_passage
+        return None if each is None else each * self.manifest.counts.passages * 10
 
 
 def list_corpora(store: str | None = None) -> list[CorpusManifest]:
@@ -28,19 +40,27 @@ def list_corpora(store: str | None = None) -> list[CorpusManifest]:
         return [manifest for manifest in found if manifest is not None]
 
 
-def corpus_info(name: str, store: str | None = None) -> CorpusInfo:
+def corpus_info(name: str, store: str | Store | None = None) -> CorpusInfo:
     """One corpus; raises ``CorpusNotFound`` where there is none of that name."""
     with Corpus(name, store) as corpus:
-        sizes: dict[str, int | None] = {}
-        for shelf in Shelf:
-            collection = corpus.collection(shelf)
-            sizes[str(shelf)] = corpus.store.disk_bytes(collection) if corpus.store.collection_exists(collection) else 0
-        known = [size for size in sizes.values() if size is not None]
-        passages = corpus.manifest.counts.passages
-        per_passage = sum(known) // passages if passages and len(known) == len(sizes) else None
+        sizes = _sizes(corpus.store, corpus.manifest)
+        total, passages = _sum(sizes), corpus.manifest.counts.passages
+        per_passage = total // passages if passages and total is not None else None
         return CorpusInfo(
             store=corpus.store.location,
             manifest=corpus.manifest,
             bytes_on_disk=sizes,
             bytes_per_passage=per_passage,
+            kept_bytes={kept.generation: _sum(_sizes(corpus.store, kept)) for kept in corpus.manifest.kept},
         )
+
+
+def _sizes(store: Store, manifest: CorpusManifest) -> dict[str, int | None]:
+    """The bytes of each shelf of one generation."""
+    names = {str(shelf): collection_name(manifest.corpus, manifest.generation, shelf) for shelf in Shelf}
+    return {shelf: store.disk_bytes(name) if store.collection_exists(name) else 0 for shelf, name in names.items()}
+
+
+def _sum(sizes: dict[str, int | None]) -> int | None:
+    known = [size for size in sizes.values() if size is not None]
+    return sum(known) if len(known) == len(sizes) else None

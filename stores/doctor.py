@@ -74,8 +74,9 @@ def _check_corpus(store: EdgeStore, corpus: Path, health: StoreHealth, repair: b
         health.add(corpus / "manifest.json", str(error))
     for folder in sorted(corpus.glob("g*.*")):
         _check_collection(corpus, folder, manifest, health, repair, timeout)
-    if manifest is not None and manifest.complete:
-        _check_counts(corpus, manifest, health)
+    for generation in [] if manifest is None else [manifest, *manifest.kept]:
+        if generation.complete:
+            _check_counts(corpus, generation, health, in_use=generation is manifest)
 
 
 def _check_collection(
@@ -91,8 +92,26 @@ def _check_collection(
         health.add(folder, f"{problem}; bring it back from a copy, or remove the corpus and ingest again")
         return
     health.points[name] = count
-    if manifest is not None and name not in [collection_name(corpus.name, manifest.generation, s) for s in Shelf]:
-        health.add(folder, f"belongs to no current generation (that is {manifest.generation}); remove it if not wanted")
+    if manifest is not None:
+        _check_generation(folder, manifest, health)
+
+
+def _check_generation(folder: Path, manifest: CorpusManifest, health: StoreHealth) -> None:
+    def holds(generation: int) -> bool:
+        return folder.name in [f"g{generation}.{shelf}" for shelf in Shelf]
+
+    if any(holds(one.generation) for one in (manifest, *manifest.kept)):
+        return
+    if manifest.rebuild is not None and holds(manifest.rebuild.generation):
+        health.add(
+            folder,
+            f"`xunyi {manifest.rebuild.command}` is unfinished: run it again, or give it up with: "
+            f"xunyi generations drop {manifest.corpus} --unfinished",
+        )
+        return
+    health.add(
+        folder, f"belongs to no generation in use ({manifest.generation}) or kept; the next rebuild or refit removes it"
+    )
 
 
 def _check_leftovers(corpus: Path, health: StoreHealth, repair: bool) -> None:
@@ -110,13 +129,14 @@ def _check_leftovers(corpus: Path, health: StoreHealth, repair: bool) -> None:
             health.add(left, "left by a run that was cut off; --repair removes it")
 
 
-def _check_counts(corpus: Path, manifest: CorpusManifest, health: StoreHealth) -> None:
+def _check_counts(corpus: Path, manifest: CorpusManifest, health: StoreHealth, *, in_use: bool) -> None:
+    remedy = "ingest again" if in_use else f"xunyi generations drop {manifest.corpus} {manifest.generation}"
     for shelf, counted in manifest.counts.model_dump().items():
         name = collection_name(corpus.name, manifest.generation, Shelf(shelf))
         if counted and not (corpus / f"g{manifest.generation}.{shelf}").is_dir():
-            health.add(corpus, f"the shelf {shelf} is missing; ingest again")
+            health.add(corpus, f"the shelf {shelf} of generation {manifest.generation} is missing; {remedy}")
         elif name in health.points and health.points[name] != counted:
-            health.add(corpus, f"{name} holds {health.points[name]} points, the manifest says {counted}; ingest again")
+            health.add(corpus, f"{name} holds {health.points[name]} points, the manifest says {counted}; {remedy}")
 
 
 def _without_log(corpus: Path, folder: Path, timeout: float) -> int | None:

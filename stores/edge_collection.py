@@ -18,6 +18,7 @@ from schemas.storage import StorageSettings
 from stores import edge_translation as translate
 from stores.base import PayloadIndexType, Scored, rows_without
 from stores.checks import check_batch, check_names, check_request
+from stores.disk_room import COPIES, allocated, require_room
 from stores.edge_config import config_of, segment_bytes
 from stores.edge_errors import engine
 from stores.edge_memory import give_back
@@ -71,6 +72,7 @@ class EdgeCollection:
     @classmethod
     def create(cls, name: str, folder: Path, spaces: Mapping[str, Space], storage: StorageSettings) -> None:
         """Make an empty collection's files in ``folder``."""
+        require_room(folder.parent)
         with engine(name):
             edge.EdgeShard.create(str(folder / "shard"), config_of(list(spaces.values()), storage)).close()
         _describe(folder, spaces, {}, storage)
@@ -101,6 +103,7 @@ class EdgeCollection:
         """Index a payload field; nothing happens where it is indexed already so."""
         if self._indexes.get(field) == kind:
             return
+        require_room(self._folder)
         schema: Any = _SCHEMAS.get(kind)
         if kind == "text":
             schema = edge.TextIndexParams(tokenizer=edge.TokenizerType.Multilingual, lowercase=True)
@@ -114,6 +117,7 @@ class EdgeCollection:
     def upsert(self, batch: PointBatch) -> None:
         """Write points whole, durable when this returns."""
         check_batch(batch, self.spaces)
+        require_room(self._folder, COPIES * _size_of(batch))
         with engine(self.name):
             for start in range(0, len(batch), UPSERT_POINTS):
                 rows = range(start, min(start + UPSERT_POINTS, len(batch)))
@@ -124,6 +128,7 @@ class EdgeCollection:
     def update_vectors(self, batch: PointBatch) -> None:
         """Write the batch's spaces of points that stand; the rest of them stays."""
         check_batch(batch, self.spaces, payloads=False)
+        require_room(self._folder, COPIES * _size_of(batch))
         with engine(self.name):
             present = {str(r.id) for r in self._shard.retrieve(list(batch.ids), False, False)}
             vectors = [
@@ -225,6 +230,8 @@ class EdgeCollection:
     # -- care ------------------------------------------------------------------------------
     def optimize(self) -> None:
         """Make the segments that were written to unchangeable, with their indexes."""
+        # The old segments stand until the new one is whole; no more are joined than fill one.
+        require_room(self._folder, min(allocated(self._folder / "shard"), COPIES * 2 * segment_bytes(self.storage)))
         # Before as well: what is built now comes on top of what is mapped.
         give_back(self._folder)
         with engine(self.name):
@@ -238,12 +245,17 @@ class EdgeCollection:
         sizes = [_bytes_of(found) for found in batch.vectors.values()]
         sparse = [size for size, found in zip(sizes, batch.vectors.values(), strict=True) if hasattr(found, "nnz")]
         self._filling += max(max(sizes, default=0), SPARSE_IN_MEMORY * sum(sparse))
-        self._mapped += sum(sizes) + sum(map(_text_bytes, batch.payloads))
+        self._mapped += _size_of(batch)
         if self._filling >= segment_bytes(self.storage):
             self.optimize()
         elif self._mapped >= MAPPED_BYTES:
             self._mapped = 0
             give_back(self._folder)
+
+
+def _size_of(batch: PointBatch) -> int:
+    """Bytes of a batch's vectors and texts."""
+    return sum(map(_bytes_of, batch.vectors.values())) + sum(map(_text_bytes, batch.payloads))
 
 
 def _text_bytes(payload: Mapping[str, Any]) -> int:

@@ -15,6 +15,10 @@ SEGMENT_MB = 32
 three times as large as its vectors, and making it unchangeable takes as much again; so this bounds the memory
 of an ingest, and makes the work of ``optimize`` grow with the input instead of faster."""
 
+SHORT_VECTOR_BYTES = 1024
+"""Where no dense vector of a point is longer than this, its sparse ones are most of it. Joining two segments
+holds some ten times their bytes, so such a collection's segments are half as large."""
+
 HNSW_M, HNSW_EF_CONSTRUCT = 16, 64
 """Edges a node as Qdrant has it; candidates fewer than its 100, since segments are small."""
 
@@ -39,6 +43,8 @@ def config_of(spaces: Sequence[Space], storage: StorageSettings, segments: int =
         # The engine wants at least one space, also where points have payloads only.
         sparse = {"unused": params}
     segment_kb = segment_bytes(storage) // 1000
+    if storage.max_segment_mb is None and sparse and all((space.dim or 0) * 4 < SHORT_VECTOR_BYTES for space in spaces):
+        segment_kb //= 2
     threshold = storage.indexing_threshold_kb
     if threshold is None:
         # A segment that is full must be indexed, or it would go on growing.

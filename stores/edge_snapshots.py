@@ -43,7 +43,9 @@ class EdgeSnapshots:
             try:
                 with tarfile.open(making, "w:gz", compresslevel=1) as archive:
                     for path in sorted(folder.iterdir()):
-                        if path.name != "lock" and not is_unfinished(path):
+                        # Other generations are no part of what the corpus is now.
+                        other = path.is_dir() and not path.name.startswith(f"g{manifest.generation}.")
+                        if path.name != "lock" and not other and not is_unfinished(path):
                             archive.add(path, path.name)
                 with making.open("rb") as file:
                     os.fsync(file.fileno())
@@ -99,7 +101,7 @@ class EdgeSnapshots:
                 for path in sorted(unpacked.glob(f"g{manifest.generation}.*")):
                     path.rename(folder / f"g{generation}.{path.name.split('.', 1)[1]}")
                 sync_folder(folder)
-                manifest = manifest.model_copy(update={"generation": generation})
+                manifest = manifest.alone.model_copy(update={"generation": generation})
                 replace_text(folder / "manifest.json", manifest.model_dump_json(indent=2))
             finally:
                 remove(unpacked)

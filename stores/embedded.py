@@ -31,6 +31,7 @@ from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType, Scored
 from stores.checks import check_filter, check_id, check_payload, require_same_spaces
+from stores.disk_room import allocated
 from stores.edge_collection import EdgeCollection
 from stores.edge_errors import files
 from stores.files import is_unfinished, leftovers, remove, replace_text, sync_folder
@@ -272,8 +273,7 @@ class EdgeStore:
 
     def disk_bytes(self, name: str) -> int | None:
         """Bytes on disk, holes of sparse files not counted."""
-        files = (path for path in self._collection_folder(name).rglob("*") if path.is_file())
-        return sum(path.stat().st_blocks * 512 for path in files)
+        return allocated(self._collection_folder(name))
 
     def close(self) -> None:
         """Flush and let go; closing twice is harmless."""

@@ -71,7 +71,8 @@ class ServerSnapshots:
         manifest = CorpusManifest.model_validate_json(str(found["manifest"]))
         for collection, file in dict(found["files"]).items():
             self._store.recover(collection, f"file://{SERVER_FOLDER}/{collection}/{file}")
-        self._store.write_manifest(manifest)
+        # Generations that stood beside it then may be gone or others by now.
+        self._store.write_manifest(manifest.alone)
         return Snapshot.model_validate(found["snapshot"])
 
     def delete(self, corpus: str, name: str) -> Snapshot:

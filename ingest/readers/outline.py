@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ingest.readers.headings import Heading, parse_line, squeeze
+from ingest.readers.running_lines import ENDING, Footers, Numbers, Repeats, header_key
 
 _PAGE = re.compile(
     r"[\[(（【<\-—–·~\s]*(?:第\s*[0-9０-９一二三四五六七八九十百]+\s*[页頁](?:\s*[/共,，]\s*共?\s*\d+\s*[页頁]?)?|page\s+\d+(?:\s+of\s+\d+)?)"
@@ -21,15 +22,9 @@ _PAGE = re.compile(
     re.IGNORECASE,
 )
 _BARE_NUMBER = re.compile(r"[\[(（【<\-—–·~\s]*(\d{1,5})[\])）】>\-—–·~\s]*")
-_EDGE_NUMBER = re.compile(r"^\d{1,5}\s+|\s+[\[(（\-—–|·]?\s*\d{1,5}\s*[\])）\-—–|·]?$")
 _CONTENTS = re.compile(
     r"#*\s*[【\[《]?\s*(?:目\s*[录錄次]|table of contents|contents)\s*[】\]》]?\s*[:：]?", re.IGNORECASE
 )
-_PUNCTUATION = re.compile(r"[。！？!?；;，,、“”‘’「」『』\"…：:.]")
-_ENDING = re.compile(r"[。！？!?….：:][”’」』\"')）]*$")
-_MAX_DISTINCT = 200_000
-_MANY = 5
-"""A short line alone between blank lines is a page header when it comes this often, in several chapters."""
 _FRONT_CHARS, _FRONT_SHARE = 500, 0.2
 """Text before the first heading is kept when it is longer than this, and than this share of the whole."""
 
@@ -104,60 +99,14 @@ class Outline:
         return current is not None and _same(current, heading)
 
 
-def header_key(text: str) -> str:
-    """A page header without its page number."""
-    return squeeze(_EDGE_NUMBER.sub("", text.strip()))
-
-
-class _Repeats:
-    """Counts short lines that stand alone, within bounded memory."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.places: dict[str, set[int]] = {}
-
-    def add(self, text: str, chapter: int) -> None:
-        if len(text) > 40 or _PUNCTUATION.search(text):
-            return
-        key = header_key(text)
-        if not key or not any(char.isalpha() for char in key):
-            return
-        if len(self.counts) > _MAX_DISTINCT:
-            self.counts = Counter({name: count for name, count in self.counts.items() if count > 1})
-            self.places = {name: self.places[name] for name in self.counts}
-        self.counts[key] += 1
-        places = self.places.setdefault(key, set())
-        if len(places) < _MANY:
-            places.add(chapter)
-
-    def headers(self, chapters: int) -> set[str]:
-        spread = min(3, max(1, chapters))
-        return {key for key, count in self.counts.items() if count >= _MANY and len(self.places[key]) >= spread}
-
-
-class _Numbers:
-    """Lines that are only a number: page numbers, when most of them count upwards."""
-
-    def __init__(self) -> None:
-        self._last, self._rising, self._count = 0, 0, 0
-
-    def add(self, number: int) -> None:
-        self._count += 1
-        self._rising += number in (self._last + 1, self._last + 2)
-        self._last = number
-
-    def are_pages(self) -> bool:
-        return self._rising >= 3 and self._rising >= 0.6 * self._count
-
-
 def outline(lines: Iterable[str], *, markdown: bool = False) -> Outline:
     r"""The outline of a text given as its lines, each with its ``\n``."""
     found = Outline(markdown=markdown)
     marks: list[_Mark] = []
-    repeats = _Repeats()
+    repeats = Repeats()
     offset = 0
     blank_before, waiting, fenced = True, "", False
-    numbers = _Numbers()
+    numbers, footers = Numbers(), Footers()
     for line in lines:
         start, offset = offset, offset + len(line)
         text = line.strip() if len(line) < 4000 else line
@@ -175,6 +124,7 @@ def outline(lines: Iterable[str], *, markdown: bool = False) -> Outline:
             numbers.add(int(bare[1]))
         if heading is not None:
             waiting = ""
+            footers.heading()
             marks.append(_Mark(heading, start, offset))
         elif not marks:
             found.front_chars += len(text)
@@ -182,7 +132,8 @@ def outline(lines: Iterable[str], *, markdown: bool = False) -> Outline:
             mark = marks[-1]
             mark.lines += 1
             mark.chars += len(text)
-            mark.prose = mark.prose or len(text) > 60 or _ENDING.search(text[-4:]) is not None
+            mark.prose = mark.prose or len(text) > 60 or ENDING.search(text[-4:]) is not None
+            footers.add(text)
     if waiting:
         repeats.add(waiting, len(marks))
     found.size = offset
@@ -191,7 +142,8 @@ def outline(lines: Iterable[str], *, markdown: bool = False) -> Outline:
     found.prefixes = {prefix for prefix, count in prefixes.items() if count >= 3}
     _choose(found, _plain(marks, found))
     _keep_front(found, marks)
-    found.repeated = repeats.headers(len(found.sections)) - {squeeze(s.heading.title) for s in found.sections}
+    titles = {squeeze(section.heading.title) for section in found.sections}
+    found.repeated = (repeats.headers(len(found.sections)) | footers.lines()) - titles
     return found
 
 

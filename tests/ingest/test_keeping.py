@@ -6,6 +6,7 @@ import pytest
 
 from ingest import CorpusOptions, ReadOptions, ingest
 from ingest.exchange import export_corpus, import_corpus
+from ingest.generations import drop_generations
 from ingest.refit import refit
 from ingest.staleness import stale_share
 from schemas.errors import CorpusError, CorpusNotFound, InputError, StoreError, UsageError
@@ -217,9 +218,12 @@ def test_a_refit_cut_off_before_the_switch_leaves_the_old_model_in_use(store, ro
     ingest([rows], "c", store=store, options=LEXICAL)
     before = everything(store, "c")
     with monkeypatch.context() as patched:
+        write_manifest = store.write_manifest
 
         def fail(manifest):
-            raise StoreError("The disk is full.")
+            if manifest.generation == 2:
+                raise StoreError("The disk is full.")
+            write_manifest(manifest)
 
         patched.setattr(store, "write_manifest", fail)
         with pytest.raises(StoreError):
@@ -231,11 +235,13 @@ def test_a_refit_cut_off_before_the_switch_leaves_the_old_model_in_use(store, ro
     assert everything(store, "c")[Shelf.PASSAGES].keys() == before[Shelf.PASSAGES].keys()
 
 
-def test_the_old_generation_is_kept_until_the_next_refit_where_asked(store, rows):
+def test_the_old_generation_is_kept_until_it_is_dropped_where_asked(store, rows):
     ingest([rows], "c", store=store, options=LEXICAL)
     refit("c", store=store, keep_old=True)
     assert {name.split(".")[1] for name in store.list_collections()} == {"g1", "g2"}
     refit("c", store=store)
+    assert {name.split(".")[1] for name in store.list_collections()} == {"g1", "g3"}
+    assert drop_generations("c", store=store).dropped == [1]
     assert {name.split(".")[1] for name in store.list_collections()} == {"g3"}
     assert ingest([rows], "c", store=store).nothing_changed
 

@@ -2,23 +2,30 @@
 
 import json
 import os
+import pickle
 import random
 import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from encoders.bags import bags_of
+from encoders.counting import TermCounter
+from encoders.vocabulary import VocabularyBuilder
 from ingest import CorpusOptions, ingest
 from ingest.blocks import BlockSettings, Planned, analyze, indexed_text
+from ingest.counts import BlockCounts
 from ingest.executors import Processes, make_executor
 from ingest.splitting import estimate_tokens, split
 from schemas.documents import Document
-from schemas.errors import UsageError
-from schemas.manifest import AnalyzerSettings
+from schemas.errors import EncoderError, UsageError
+from schemas.manifest import AnalyzerSettings, TfidfSettings
 from schemas.spaces import Shelf
 from stores.base import collection_name
 from stores.opening import open_store
@@ -132,6 +139,51 @@ def test_results_come_in_the_order_of_the_items_and_only_a_few_are_worked_on_ahe
 def test_fewer_than_no_workers_are_refused():
     with pytest.raises(UsageError, match="workers"):
         make_executor(-1)
+
+
+@pytest.mark.parametrize("option", [{"encoder_workers": 2}, {"ray_address": "head:6379"}])
+def test_options_of_ray_are_refused_without_it(option):
+    with pytest.raises(UsageError, match="--executor ray"):
+        make_executor(0, **option)
+
+
+def test_without_the_package_ray_a_sentence_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(EncoderError, match=r'pip install "xunyi\[ray\]"'):
+        make_executor(2, "ray")
+
+
+@settings(deadline=None)
+@given(texts=st.lists(st.lists(st.sampled_from("abcdefg"), max_size=6), max_size=12), limit=st.integers(1, 9))
+def test_a_counter_arrives_whole_in_another_process(texts, limit):
+    counter = TermCounter(limit)
+    for text in texts:
+        counter.add(text)
+    there = pickle.loads(pickle.dumps(counter))
+    there.add(["a", "z"])
+    counter.add(["a", "z"])
+    assert list(there.items()) == list(counter.items())
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(0, 8), max_size=3), unit=st.sampled_from(["passages", "documents"]))
+def test_counts_of_parts_add_up_to_those_of_the_whole(cuts, unit):
+    planned = []
+    for row in records(9):
+        document = Document(row["id"], row["title"], row["text"], "records", "rows.jsonl")
+        planned.append(Planned(document, split(document, max_tokens=24, count_tokens=estimate_tokens), ""))
+    builder, apart = VocabularyBuilder(), VocabularyBuilder()
+    BlockCounts(unit, builder).add(analyze(planned, BlockSettings(AnalyzerSettings(), True, True, True)))
+    total = BlockCounts(unit, apart)
+    ends = [0, *sorted(cuts), len(planned)]
+    for start, end in pairwise(ends):
+        part = total.empty()
+        part.add(analyze(planned[start:end], BlockSettings(AnalyzerSettings(), True, True, True)))
+        total.merge(pickle.loads(pickle.dumps(part)))
+    whole, summed = (found.build(TfidfSettings(unit=unit)) for found in (builder, apart))
+    assert summed.stats == whole.stats
+    assert [(t.term, t.df, t.cf) for t in summed] == [(t.term, t.df, t.cf) for t in whole]
+    assert list(apart._words.items()) == list(builder._words.items())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")

@@ -140,6 +140,14 @@ def test_running_headers_and_page_numbers_are_cut_out_of_the_text(chapters):
         assert len(document.stretches) > 1
 
 
+def test_footers_after_every_chapter_are_cut_out_and_last_sentences_stay(chapters):
+    foot = "------------------\n输入：某某书屋books.example.com\n转载请保留\n"
+    ends = "欲知后事如何，且听下回分解。\n"
+    text = "".join(f"\t书--第{n}章 风起{n}\n\n第{n}章 风起{n}\n他走了第{n}次。\n{ends}{foot}" for n in range(1, 8))
+    found = chapters(text)
+    assert [document.text.strip() for document in found] == [f"他走了第{n}次。\n{ends}".strip() for n in range(1, 8)]
+
+
 def test_markdown_headings_make_chapters_and_its_contents_list_none(chapters):
     found = chapters(
         "# 我的书\n\n- [第一章 开始](#a)\n- [第二章 结束](#b)\n\n## 第一章 开始\n\n内容一。\n\n```\n# no heading\n```\n"

@@ -1,0 +1,105 @@
+"""What a corpus's next generation does not make anew: copied from the one in use, or from a run that was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qdrant_client import models
+
+from encoders.learned import LearnedEncoders
+from ingest.copying import interleaved, stored_vectors
+from ingest.staleness import SINCE_FIT
+from ingest.stored import payload_of
+from schemas.errors import CorpusError
+from schemas.manifest import CorpusManifest
+from schemas.spaces import Shelf, Space, VectorBatch
+from stores.base import Store, collection_name
+
+
+class CarriedVectors:
+    """The vectors of the next generation, but for those that are fitted: an ``ingest.write.Carried``.
+
+    ``copied`` are the spaces whose vectors stay, ``encoded`` those that ``fill`` makes. Where an earlier run
+    made them already (``resumed``), as a passage's hash tells, they are taken from what it wrote;
+    ``taken_over`` counts the passages. ``same_fit``: what was counted of a document since the fit stays true.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        old: CorpusManifest,
+        new: CorpusManifest,
+        *,
+        copied: Sequence[str],
+        encoded: Sequence[str],
+        fill: LearnedEncoders | None,
+        resumed: bool,
+        same_fit: bool,
+    ) -> None:
+        self._store = store
+        self._old = old
+        self._new = new
+        self._passages = {name: new.spaces[name] for name in copied}
+        self._documents = {space.name: space for space in new.document_spaces if space.name in copied}
+        self._encoded = {name: new.spaces[name] for name in encoded}
+        self._fill = fill
+        self._resumed = resumed
+        self._same_fit = same_fit
+        self.taken_over = 0
+
+    def passages(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> dict[str, VectorBatch]:
+        """The vectors of these passages in all spaces that are copied or encoded."""
+        found: dict[str, VectorBatch] = {}
+        if self._passages:
+            records = self._records(Shelf.PASSAGES, ids, False, self._passages)
+            found.update(stored_vectors(records, self._passages))
+        if self._encoded:
+            found.update(self._made(ids, hashes, texts))
+        return found
+
+    def documents(self, ids: Sequence[str]) -> tuple[dict[str, VectorBatch], list[dict[str, Any]]]:
+        """The vectors of these documents in the spaces that are copied, and what was counted since the fit."""
+        if not self._documents and not self._same_fit:
+            return {}, [{} for _ in ids]
+        records = self._records(Shelf.DOCUMENTS, ids, [SINCE_FIT] if self._same_fit else False, self._documents)
+        return stored_vectors(records, self._documents), [payload_of(record) for record in records]
+
+    def _made(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> dict[str, VectorBatch]:
+        assert self._fill is not None
+        standing = self._standing(ids, hashes) if self._resumed else {}
+        if not standing:
+            return self._fill.encode_passages(texts)
+        self.taken_over += len(standing)
+        there = list(standing)
+        left = [row for row in range(len(ids)) if row not in standing]
+        taken = stored_vectors([standing[row] for row in there], self._encoded)
+        if not left:
+            return taken
+        fresh = self._fill.encode_passages([texts[row] for row in left])
+        return {
+            name: interleaved([(there, taken[name]), (left, fresh[name])], space)
+            for name, space in self._encoded.items()
+        }
+
+    def _standing(self, ids: Sequence[str], hashes: Sequence[str]) -> dict[int, models.Record]:
+        """The rows that an earlier run wrote from the same text, with what it wrote."""
+        rows = {point: row for row, point in enumerate(ids)}
+        collection = collection_name(self._new.corpus, self._new.generation, Shelf.PASSAGES)
+        records = self._store.retrieve(collection, ids, payload=["hash"], vectors=list(self._encoded))
+        found = {rows[str(record.id)]: record for record in records}
+        return {row: found[row] for row in sorted(found) if payload_of(found[row]).get("hash") == hashes[row]}
+
+    def _records(
+        self, shelf: Shelf, ids: Sequence[str], payload: bool | Sequence[str], spaces: dict[str, Space]
+    ) -> list[models.Record]:
+        collection = collection_name(self._old.corpus, self._old.generation, shelf)
+        records = self._store.retrieve(collection, ids, payload=payload, vectors=list(spaces) or False)
+        if len(records) < len(ids):
+            raise changed(self._old.corpus)
+        return records
+
+
+def changed(corpus: str) -> CorpusError:
+    """The error of a corpus that an ingest changed while its next generation was built."""
+    return CorpusError(f"The corpus {corpus!r} changed meanwhile; run the same command again, which goes on from here.")

@@ -1,0 +1,44 @@
+"""Room on the disk, looked at before the engine writes.
+
+The engine writes into mapped files. Where a disk fills up under one, the system ends the process
+instead of reporting an error, so that the only time to say so is before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from schemas.errors import StoreError
+
+RESERVE = 32_000_000
+"""Bytes that stay free: what the engine writes besides the points, and what other programs write meanwhile."""
+
+COPIES = 4
+"""How often the engine may write a byte: in its log, in the segment being filled, in an index, in a longer file."""
+
+
+def require_room(folder: Path, size: int = 0) -> None:
+    """Raise ``StoreError`` where the disk of ``folder`` has not room for ``size`` bytes more, and the reserve."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return
+    if free < size + RESERVE:
+        raise StoreError(
+            f"The disk is full: {folder} has {free / 1e6:,.0f} MB free and this wants {(size + RESERVE) / 1e6:,.0f}; "
+            f"free some and run the same command again."
+        )
+
+
+def allocated(folder: Path) -> int:
+    """Bytes that the files below ``folder`` take, holes of sparse files not counted."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            found = path.stat()
+        except OSError:  # gone meanwhile
+            continue
+        # Windows has no blocks; folders take some too.
+        total += found.st_blocks * 512 if hasattr(found, "st_blocks") else found.st_size
+    return total

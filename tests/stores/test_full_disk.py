@@ -1,0 +1,83 @@
+"""A disk that fills up during an ingest: one sentence, no dead process, and everything acknowledged is there."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import StoreError
+from search import Corpus
+from stores.disk_room import RESERVE, allocated, require_room
+from stores.opening import open_store
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def small_disk(request, tmp_path):
+    """A file system of its own, of so many MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={request.param}m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def records(path, count):
+    rows = ({"id": str(n), "title": f"Record {n}", "text": f"word{n} water{n % 97} " * 40} for n in range(count))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def ingest(path, store):
+    command = [sys.executable, "-m", "cli", "ingest", str(path), "--corpus", "c", "--store", str(store)]
+    return subprocess.run(
+        [*command, "--spaces", "tfidf"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+@pytest.mark.parametrize("small_disk", [64, 80], indirect=True)
+def test_a_disk_that_fills_up_is_a_sentence_and_the_corpus_answers_as_before(tmp_path, small_disk):
+    store = small_disk / "store"
+    few, many = tmp_path / "few", tmp_path / "many"
+    for folder, count in ((few, 5), (many, 4_000)):
+        folder.mkdir()
+        records(folder / "r.jsonl", count)
+    first = ingest(few / "r.jsonl", store)
+    assert first.returncode == 0, first.stderr
+    full = ingest(many / "r.jsonl", store)
+    assert full.returncode == 5, full.stderr
+    assert "disk is full" in full.stderr
+    assert "Traceback" not in full.stderr
+    with open_store(store) as opened, Corpus("c", opened) as corpus:
+        assert {hit.document_id for hit in corpus.search("water3", limit=50).hits} >= {"3"}
+        assert corpus.manifest.counts.documents == 5
+
+
+@pytest.mark.parametrize("small_disk", [44], indirect=True)
+def test_a_new_corpus_that_finds_no_room_leaves_nothing(tmp_path, small_disk):
+    result = ingest(records(tmp_path / "r.jsonl", 4_000), small_disk / "store")
+    assert result.returncode == 5, result.stderr
+    with open_store(small_disk / "store") as opened:
+        # Before its manifest nothing stands; after it, the same command goes on.
+        assert opened.list_corpora() or not opened.list_collections()
+
+
+def test_room_is_asked_for_with_a_reserve(tmp_path):
+    require_room(tmp_path)
+    with pytest.raises(StoreError, match="disk is full"):
+        require_room(tmp_path, 1 << 60)
+    assert RESERVE > 0
+
+
+def test_holes_take_no_room(tmp_path):
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(50_000_000)
+    (tmp_path / "full").write_bytes(b"x" * 100_000)
+    assert 100_000 <= allocated(tmp_path) < 1_000_000
