@@ -50,7 +50,7 @@ $(VENV)/.core-installed: pyproject.toml constraints.txt | venv
 
 $(VENV)/.test-installed: pyproject.toml constraints.txt | venv
 	@echo "installing xunyi and what its tests need"
-	@$(PIP_INSTALL) -e '.[models,eval,test]'
+	@$(PIP_INSTALL) -e '.[models,eval,service,test]'
 	@touch $@ $(VENV)/.core-installed
 
 core: $(VENV)/.core-installed

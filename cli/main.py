@@ -23,9 +23,13 @@ COMMANDS = {
     "spaces": "cli.spaces",
     "models": "cli.models",
     "corpora": "cli.corpora",
+    "info": "cli.info",
     "snapshots": "cli.snapshots",
     "doctor": "cli.doctor",
     "refit": "cli.refit",
+    "rebuild": "cli.rebuild",
+    "generations": "cli.generations",
+    "serve": "cli.serve",
     "export": "cli.export",
     "import": "cli.import_",
 }

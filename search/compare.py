@@ -6,13 +6,16 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy.sparse import issparse
 
 from schemas.errors import UsageError
+
+if TYPE_CHECKING:
+    from search.corpus import Corpus
 
 Encode: TypeAlias = Callable[[list[str]], Any]
 """Gives two rows for two texts: a dense array ``(2, dim)`` or a sparse one ``(2, vocabulary)``."""
@@ -93,23 +96,36 @@ def compare_in(
     from encoders.analysis import make_analyzer
     from search.corpus import Corpus
 
-    for text in (first, second):
-        if not text.strip():
-            raise UsageError("A text to compare is empty; write some words.")
+    _require_words(first, second)
     if corpus is None:
         from encoders.registry import get_encoder
 
         encoder = get_encoder()
         words = pre_split if split else make_analyzer().words
         return compare_texts(
-            first, second, words=words, encoders={"dense": lambda texts: encoder.encode_passages(texts)["dense"]}
+            first, second, words=words, encoders={"dense": lambda texts: encoder.encode_queries(texts)["dense"]}
         )
     with Corpus(corpus, store) as opened:
-        spaces = [name for name, space in opened.manifest.spaces.items() if space.kind != "multi"]
-        rows = opened.encode([first, second], spaces)
-        encoders: dict[str, Encode] = {name: partial(_known, rows[name]) for name in spaces}
-        words = pre_split if split else opened.lexical.analyzer.words
-        return compare_texts(first, second, words=words, encoders=encoders)
+        return compare_by(opened, first, second, split=split)
+
+
+def compare_by(corpus: Corpus, first: str, second: str, *, split: bool = False) -> TextComparison:
+    """Compare two texts by counts and by all spaces of an open corpus; ``split`` as in ``compare_in``."""
+    _require_words(first, second)
+    spaces = [name for name, space in corpus.manifest.spaces.items() if space.kind != "multi"]
+    rows = corpus.encode([first, second], spaces)
+    if "tfidf" in rows:
+        # As passages: with BM25 a query is bare counts, and its weights are the passages'.
+        rows["tfidf"] = corpus.lexical.encode_passages([first, second])["tfidf"]
+    encoders: dict[str, Encode] = {name: partial(_known, rows[name]) for name in spaces}
+    words = pre_split if split else corpus.lexical.analyzer.words
+    return compare_texts(first, second, words=words, encoders=encoders)
+
+
+def _require_words(*texts: str) -> None:
+    for text in texts:
+        if not text.strip():
+            raise UsageError("A text to compare is empty; write some words.")
 
 
 def _known(rows: Any, _: list[str]) -> Any:

@@ -1,1 +1,1 @@
-"""Faces that stay running."""
+"""Faces that stay running: HTTP, with a page and Prometheus metrics."""

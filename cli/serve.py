@@ -1,0 +1,91 @@
+"""``xunyi serve``."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+
+import click
+
+from cli.logs import log_option
+from cli.options import store_option
+from schemas.errors import EncoderError, UsageError, XunyiError
+
+KEY_VARIABLE = "XUNYI_SERVICE_KEY"
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted, as uvicorn has it."""
+
+
+@click.command("serve")
+@store_option
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="H", help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0: a free one.")
+@click.option(
+    "--idle",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds without a request after which a corpus is let go, so that an ingest can write to it.",
+)
+@click.option(
+    "--allow-rerank",
+    multiple=True,
+    metavar="JUDGE",
+    help="A judge that requests may name, such as cross-encoder:BAAI/bge-reranker-v2-m3. Repeatable.",
+)
+@log_option
+def command(
+    store: str | None, host: str, port: int, idle: float, allow_rerank: tuple[str, ...], log_format: str | None
+) -> None:
+    r"""Answer searches over HTTP, with a page at / and Prometheus metrics at /metrics.
+
+    With XUNYI_SERVICE_KEY set, requests must bear it. An address that other machines reach needs one.
+
+    \b
+    Examples:
+      xunyi serve
+      xunyi serve --store http://localhost:6333 --port 8080
+      xunyi serve --log-format json
+    """
+    key = os.environ.get(KEY_VARIABLE) or None
+    if key is None and not _is_loopback(host):
+        raise UsageError(
+            f"--host {host} can be reached from other machines; set {KEY_VARIABLE} to a key of your choice."
+        )
+    try:
+        import uvicorn
+
+        from service.app import create_app
+    except ImportError as error:
+        raise EncoderError(f'The service needs {error.name}; install it with: pip install "xunyi[service]"') from None
+
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise XunyiError(f"{host}:{port}: {error.strerror or error}; give another --port or --host.") from None
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Listening on http://{shown}:{listening.getsockname()[1]} (Ctrl-C stops)", err=True)
+    app = create_app(store, key=key, idle=idle, rerankers=allow_rerank)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    with listening:
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        except KeyboardInterrupt:
+            # Raised again once all requests were answered and all corpora let go.
+            click.echo("Stopped.", err=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,73 @@
+"""What a request may say, checked before anything is done; answers are those of ``schemas.search``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LONGEST_QUERY = 10_000
+"""Characters of a query; a whole document is better given to ``recommend``."""
+
+MOST_HITS = 1_000
+"""Hits, or words, in one answer."""
+
+MOST_QUERIES = 1_000
+"""Queries in one request."""
+
+
+class _Body(BaseModel):
+    # A misspelt option must not be passed over in silence.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Options(_Body):
+    """What ``xunyi search`` has as options, by the same names; those that an address can say."""
+
+    limit: int = Field(10, ge=1, le=MOST_HITS)
+    offset: int = Field(0, ge=0)
+    spaces: list[str] | None = None
+    where: list[str] = Field(default_factory=list, description="FIELD=V, =A|B, !=V, >=N, <N, ~words")
+    fusion: Literal["zscore", "convex", "rrf", "dbsf"] | None = None
+    by: Literal["passage", "document"] = "passage"
+    rerank: str | None = None
+    rerank_top: int = Field(50, ge=1, le=MOST_HITS)
+    diversity: float | None = Field(None, ge=0, le=1)
+    explain: bool = Field(False, description="ranks deeper than a search looks, too")
+
+
+class SearchAddress(Options):
+    """One query, in an address."""
+
+    query: str = Field(max_length=LONGEST_QUERY)
+
+
+class SearchBody(SearchAddress):
+    """One query."""
+
+    weights: dict[str, float] | None = None
+
+
+class BatchBody(Options):
+    """Several queries, answered in one round."""
+
+    queries: list[Annotated[str, Field(max_length=LONGEST_QUERY)]] = Field(min_length=1, max_length=MOST_QUERIES)
+    weights: dict[str, float] | None = None
+
+
+class RecommendBody(_Body):
+    """Documents by id or title."""
+
+    like: list[str] = Field(min_length=1, max_length=100)
+    unlike: list[str] = Field(default_factory=list, max_length=100)
+    spaces: list[str] | None = None
+    where: list[str] = Field(default_factory=list)
+    limit: int = Field(10, ge=1, le=MOST_HITS)
+
+
+class CompareBody(_Body):
+    """Two texts; ``split`` says that they are words already, parted by ``/`` or white space."""
+
+    first: str = Field(max_length=LONGEST_QUERY)
+    second: str = Field(max_length=LONGEST_QUERY)
+    split: bool = False

@@ -1,0 +1,132 @@
+"use strict";
+const at = (id) => document.getElementById(id);
+const make = (tag, text, kind) => {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;
+  if (kind) node.className = kind;
+  return node;
+};
+let offset = 0, last = 0, corpora = [];
+
+async function ask(path, options = {}) {
+  const headers = { "Content-Type": "application/json" };
+  if (at("key").value) headers.Authorization = "Bearer " + at("key").value;
+  const response = await fetch(path, { ...options, headers });
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    if (response.status === 401) at("ask").querySelector("details").open = true;
+    throw new Error(body.error ? body.error.message : "The service answered " + response.status + ".");
+  }
+  return body;
+}
+
+function say(text, bad = false) {
+  at("state").textContent = text;
+  at("state").className = bad ? "error" : "";
+}
+
+// Spans count characters, and a character may be two of JavaScript's units.
+function marked(snippet) {
+  const characters = Array.from(snippet.text), line = make("p", undefined, "text");
+  let done = 0;
+  for (const [start, end] of snippet.highlights) {
+    if (start < done) continue;
+    line.append(characters.slice(done, start).join(""), make("mark", characters.slice(start, end).join("")));
+    done = end;
+  }
+  line.append(characters.slice(done).join(""));
+  return line;
+}
+
+function scores(hit) {
+  const row = make("p", undefined, "scores");
+  row.append(make("span", "score " + hit.score.toFixed(3)));
+  const spaces = Object.entries(hit.spaces).sort((a, b) => b[1].share - a[1].share);
+  for (const [name, found] of spaces) {
+    const part = make("span", name + " " + (found.rank ? "#" + found.rank + " " : "") + found.score.toFixed(3) + " ");
+    const meter = make("meter");
+    meter.value = Math.max(0, Math.min(1, found.share));
+    meter.title = Math.round(found.share * 100) + " % of the score";
+    part.append(meter);
+    row.append(part);
+  }
+  return row;
+}
+
+function shown(hit) {
+  const item = make("li"), head = make("h2");
+  head.append(make("span", String(hit.rank), "rank"), hit.title);
+  item.append(head);
+  if (hit.chapter) item.append(make("div", hit.chapter, "chapter"));
+  item.append(marked(hit.snippet), scores(hit));
+  if (hit.passages.length) {
+    const more = make("ul");
+    for (const passage of hit.passages) {
+      const inner = make("li");
+      inner.append(marked(passage.snippet));
+      more.append(inner);
+    }
+    item.append(more);
+  }
+  return item;
+}
+
+async function search() {
+  const limit = Number(at("limit").value) || 10;
+  const chosen = [...at("spaces").querySelectorAll("input:checked")].map((box) => box.value);
+  const all = at("spaces").querySelectorAll("input").length;
+  const body = {
+    query: at("query").value, limit, offset, by: at("by").value, explain: true,
+    where: at("where").value.split(",").map((part) => part.trim()).filter(Boolean),
+    spaces: chosen.length && chosen.length < all ? chosen : null,
+  };
+  const mine = ++last;
+  say("Searching…");
+  try {
+    const path = "v1/corpora/" + encodeURIComponent(at("corpus").value) + "/search";
+    const answer = await ask(path, { method: "POST", body: JSON.stringify(body) });
+    if (mine !== last) return;
+    at("hits").replaceChildren(...answer.hits.map(shown));
+    at("back").hidden = offset === 0;
+    at("on").hidden = answer.hits.length < limit;
+    const took = answer.took_ms;
+    say(answer.hits.length ? took.total.toFixed(0) + " ms (encoding " + took.encode.toFixed(0) + ", search " + took.search.toFixed(0) + ")" : "No hits.");
+    const link = new URLSearchParams({ corpus: at("corpus").value, query: body.query });
+    history.replaceState(null, "", "?" + link);
+  } catch (error) {
+    if (mine === last) { at("hits").replaceChildren(); at("back").hidden = at("on").hidden = true; say(error.message, true); }
+  }
+}
+
+function spaces() {
+  const found = corpora.find((one) => one.corpus === at("corpus").value);
+  const boxes = Object.keys(found ? found.spaces : {}).map((name) => {
+    const label = make("label"), box = make("input");
+    box.type = "checkbox"; box.value = name; box.checked = true;
+    label.append(box, name);
+    return label;
+  });
+  at("spaces").replaceChildren(make("legend", "Spaces"), ...boxes);
+}
+
+async function start() {
+  try {
+    corpora = (await ask("v1/corpora")).corpora;
+    at("corpus").replaceChildren(...corpora.map((one) => make("option", one.corpus)));
+    say(corpora.length ? "" : "No corpora yet; make one with: xunyi ingest FILE --corpus NAME");
+    const given = new URLSearchParams(location.search);
+    if (corpora.some((one) => one.corpus === given.get("corpus"))) at("corpus").value = given.get("corpus");
+    spaces();
+    if (given.get("query")) { at("query").value = given.get("query"); search(); }
+  } catch (error) {
+    say(error.message, true);
+  }
+}
+
+at("ask").addEventListener("submit", (event) => { event.preventDefault(); offset = 0; search(); });
+at("corpus").addEventListener("change", spaces);
+at("key").addEventListener("change", start);
+const page = (step) => { offset = Math.max(0, offset + step * (Number(at("limit").value) || 10)); search(); };
+at("back").addEventListener("click", () => page(-1));
+at("on").addEventListener("click", () => page(1));
+start();
