@@ -17,8 +17,9 @@ from search.ranking import DOCUMENT_TFIDF, Ask, Places, query_vector, request_of
 from stores.base import Store, collection_name
 
 Explain: TypeAlias = bool | Literal["scores"]
-"""How much is found out of each hit. False: rank and score in the spaces that list it among their best. ``"scores"``:
-its score in every space, for about a millisecond. True: its rank in every space too, as deep as ``DEEP``."""
+"""How much is found out of each hit. False: rank and score in the lists that were fused, which cost nothing more; the
+dense one is that of the query moved towards the best hit. ``"scores"``: its score in every space by the query as it
+was asked, for about a millisecond, and its rank among the best hundred. True: its rank as deep as ``DEEP``, too."""
 
 DEEP = 10_000
 """The deepest rank that is looked for."""
@@ -46,19 +47,19 @@ def in_every_space(
     *,
     explain: Explain = False,
 ) -> list[list[Group]]:
-    """The same hits, each with rank and score in the spaces that were asked, by the query as it was asked.
+    """The same hits, each with rank and score in every space that was asked, as far as ``explain`` says.
 
-    ``places`` are each query's lists. A hit that a list lacks is asked for alone, as far as ``explain`` says: that
-    gives its score exactly. Its rank is None, but with True it is looked for down to ``DEEP``. A sparse space scores 0
+    ``places`` are each query's lists. A hit that a list lacks is asked for alone: that gives its score
+    exactly. Its rank is None, but with True it is looked for down to ``DEEP``. A sparse space scores 0
     what it does not match; a point without a vector in a space has no standing there. Shares stay.
     """
+    if not explain:
+        return [list(page) for page in pages]
     lacking = []
     for row, (page, found) in enumerate(zip(pages, places, strict=True)):
-        shown = [hit for group in page for hit in group]
+        shown = [hit.id for group in page for hit in group]
         for space, listed in found.items():
-            # What a space adds to a score is always told, with the score it is made of.
-            asked = {_point(space, hit.id) for hit in shown if explain or _share(hit, space)}
-            points = sorted(asked - listed.keys())
+            points = sorted({_point(space, passage) for passage in shown} - listed.keys())
             # A sparse list that is not full holds all that matches.
             if points and (len(listed) >= WINDOW or not _is_sparse(manifest, space)):
                 lacking.append(_Lacking(row, space, points))
@@ -70,7 +71,7 @@ def in_every_space(
             if explain is True:
                 _look_deep(store, manifest, shelf, vectors, ask, these, known)
     return [
-        [[_complete(manifest, hit, row, found, known, asked=bool(explain)) for hit in group] for group in page]
+        [[_complete(manifest, hit, row, found, known) for hit in group] for group in page]
         for row, (page, found) in enumerate(zip(pages, places, strict=True))
     ]
 
@@ -110,23 +111,17 @@ def _look_deep(
                 known[row, space, point] = (rank, score)
 
 
-def _complete(
-    manifest: CorpusManifest, hit: Fused[int], row: int, found: Places, known: Known, *, asked: bool
-) -> Fused[int]:
+def _complete(manifest: CorpusManifest, hit: Fused[int], row: int, found: Places, known: Known) -> Fused[int]:
     spaces: dict[str, Standing] = {}
     for space, listed in found.items():
         point = _point(space, hit.id)
         place = listed.get(point) or known.get((row, space, point))
-        if place is None and _is_sparse(manifest, space) and (asked or len(listed) < WINDOW):
+        if place is None and _is_sparse(manifest, space):
             place = (None, 0.0)
         if place is not None:
-            spaces[space] = Standing(*place, _share(hit, space))
+            spaces[space] = Standing(*place, hit.spaces[space].share if space in hit.spaces else 0.0)
     judges = {name: standing for name, standing in hit.spaces.items() if name not in found}
     return replace(hit, spaces={**spaces, **judges})
-
-
-def _share(hit: Fused[int], space: str) -> float:
-    return hit.spaces[space].share if space in hit.spaces else 0.0
 
 
 def _point(space: str, passage: int) -> int:
