@@ -21,7 +21,7 @@ from rich.progress import (
 from cli.encoder_options import encoder_options as encoder_settings
 from cli.logs import log_option
 from cli.options import comma_list, corpus_option, json_option, store_option
-from cli.output import console, emit_json, printable
+from cli.output import console, emit_json, printable, stage_seconds
 from cli.storage_options import storage_options
 from schemas.errors import UsageError
 from schemas.ingest import IngestReport
@@ -265,7 +265,7 @@ def _show(report: IngestReport) -> None:
         out.print(f"Nothing changed: all {report.unchanged:,} documents stand in the corpus already.")
     if report.rejected_file is not None:
         out.print(f"Rows set aside are in {report.rejected_file}.", markup=False)
-    seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in report.seconds.items())
+    seconds = stage_seconds(report.seconds)
     if report.removed and not report.dry_run:
         out.print(f"{report.removed:,} documents gone from the source were removed.")
     for path in report.not_pruned:

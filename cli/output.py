@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import click
@@ -25,6 +26,11 @@ def emit_json(value: BaseModel | dict[str, Any]) -> None:
         text = json.dumps(value, ensure_ascii=False)
     sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass") + b"\n")
     sys.stdout.flush()
+
+
+def stage_seconds(seconds: Mapping[str, float]) -> str:
+    """The seconds of each stage, for the last line of a report."""
+    return "  ".join(f"{stage} {value:.1f} s" for stage, value in seconds.items())
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -11,7 +11,7 @@ from cli.encoder_options import encoder_options as encoder_settings
 from cli.ingest import Bars
 from cli.logs import log_option
 from cli.options import comma_list, json_option, store_option
-from cli.output import console, emit_json
+from cli.output import console, emit_json, stage_seconds
 from cli.storage_options import storage_options
 from schemas.manifest import AnalyzerSettings
 from schemas.storage import StorageSettings
@@ -135,4 +135,4 @@ def command(
         out.print("Its weights were tuned for the old generation: xunyi tune")
     kept = f"`xunyi generations restore {name}` brings it back, `drop` frees its disk" if report.kept_old else "dropped"
     out.print(f"generation {report.generation} is in use; {report.old_generation}: {kept}", markup=False)
-    out.print("  ".join(f"{stage} {value:.1f} s" for stage, value in report.seconds.items()))
+    out.print(stage_seconds(report.seconds))

@@ -7,7 +7,7 @@ import click
 from cli.ingest import Bars
 from cli.logs import log_option
 from cli.options import json_option, store_option
-from cli.output import console, emit_json
+from cli.output import console, emit_json, stage_seconds
 
 
 @click.command("refit")
@@ -40,4 +40,4 @@ def command(name: str, store: str | None, keep_old: bool, log_format: str | None
         f"{report.terms:,} terms (before {report.terms_before:,}), generation {report.generation}",
         markup=False,
     )
-    out.print("  ".join(f"{stage} {value:.1f} s" for stage, value in report.seconds.items()))
+    out.print(stage_seconds(report.seconds))

@@ -11,7 +11,7 @@ from cli.encoder_options import encoder_options as encoder_settings
 from cli.ingest import Bars
 from cli.logs import log_option
 from cli.options import comma_list, json_option, store_option
-from cli.output import console, emit_json
+from cli.output import console, emit_json, stage_seconds
 from encoders.identity import describe
 from schemas.errors import UsageError
 
@@ -139,7 +139,7 @@ def add(
         out.print(f"{report.tokens_sent:,} tokens sent to the embeddings API")
     if report.tuned:
         out.print("The corpus's tuned weights know nothing of it yet: xunyi tune")
-    out.print("  ".join(f"{stage} {value:.1f} s" for stage, value in report.seconds.items()))
+    out.print(stage_seconds(report.seconds))
 
 
 @command.command("remove")

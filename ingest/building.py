@@ -25,7 +25,6 @@ from ingest.differences import same_rebuild, spaces_to_encode
 from ingest.executors import make_executor
 from ingest.fit import Fitter, write_terms
 from ingest.generations import drop_other_generations, other_unfinished, unfinished
-from ingest.payloads import META
 from ingest.plan import batched
 from ingest.reading import block_maker
 from ingest.recovery import remove_absent
@@ -36,7 +35,7 @@ from ingest.stored import DOCUMENTS_BATCH, payload_of, stored_documents, unanaly
 from ingest.write import BATCH_PASSAGES, Target, write_documents
 from schemas.ids import document_point_id
 from schemas.ingest import LEXICAL_SPACES
-from schemas.manifest import CorpusManifest, CorpusSettings, Counts, FitStats, Rebuild
+from schemas.manifest import CorpusManifest, Counts, FitStats, Rebuild
 from schemas.spaces import Shelf, SpaceKind
 from stores.base import Store, collection_name
 
@@ -99,7 +98,6 @@ class _Builder:
         self._encoded = spaces_to_encode(old, plan)
         # A fit of before is no fit of now: without vectors that cost something, such a run begins anew.
         self._resumed = left is not None and (bool(self._encoded) or not plan.refit)
-        settings = {name: getattr(plan, name) for name in CorpusSettings.model_fields}
         gone = old.spaces.keys() - plan.spaces.keys()
         weights = {name: weight for name, weight in old.search.get("weights", {}).items() if name not in gone}
         search = {**old.search, "weights": weights} if "weights" in old.search else old.search
@@ -108,7 +106,7 @@ class _Builder:
         self._old = old.model_copy(update={"rebuild": plan})
         self._new = old.model_copy(
             update={
-                **settings,
+                **plan.settings,
                 "generation": plan.generation,
                 "newest": max(plan.generation, old.newest),
                 "search": search,
@@ -132,9 +130,6 @@ class _Builder:
         drop_other_generations(store, self._old, *((self._plan.generation,) if self._resumed else ()))
         store.write_manifest(self._old)
         create_shelves(store, self._new)
-        for name, kind in self._new.payload_fields.items():
-            for shelf in SHELVES:
-                store.create_payload_index(self._to(shelf), f"{META}.{name}", kind)  # type: ignore[arg-type]
         if self._plan.refit:
             blocks, lexical = self._fitted()
         else:

@@ -10,7 +10,7 @@ from qdrant_client import models
 from scipy.sparse import csr_array, vstack
 
 from ingest.plan import batched
-from schemas.spaces import PointBatch, Space, SpaceKind, VectorBatch
+from schemas.spaces import DenseBatch, PointBatch, Space, SpaceKind, VectorBatch
 from stores.base import Store
 
 PAGE = 1024
@@ -44,7 +44,7 @@ def copy_points(store: Store, source: str, target: str, spaces: Sequence[Space])
         store.upsert(target, PointBatch(ids, payloads, stored_vectors(page, wanted)))
 
 
-def dense_rows(column: Sequence[Any], dim: int) -> VectorBatch:
+def dense_rows(column: Sequence[Any], dim: int) -> DenseBatch:
     """A float32 matrix of shape ``(n, dim)``, with a zero row for None."""
     matrix = np.zeros((len(column), dim), dtype=np.float32)
     for row, value in enumerate(column):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from encoders.analysis import make_analyzer, recommended_tfidf
 from encoders.base import Encoder
 from encoders.lsa import DIM
+from ingest.payloads import META
 from schemas.errors import CorpusError, CorpusNotFound, UsageError
 from schemas.ingest import DEFAULT_LEXICAL, LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import AnalyzerSettings, CorpusManifest, SplitterSettings, TfidfSettings, Word2VecSettings
@@ -99,7 +100,7 @@ def _shown(value: object) -> str:
 
 
 def create_shelves(store: Store, manifest: CorpusManifest) -> None:
-    """Make the passages and documents collections, where they do not stand already."""
+    """Make the passages and documents collections and the indexes of their payload, where they do not stand already."""
     passages = collection_name(manifest.corpus, manifest.generation, Shelf.PASSAGES)
     store.create_collection(passages, list(manifest.spaces.values()), manifest.storage)
     store.create_payload_index(passages, "document_id", "keyword")
@@ -111,12 +112,23 @@ def create_shelves(store: Store, manifest: CorpusManifest) -> None:
     store.create_payload_index(documents, "document_id", "keyword")
     store.create_payload_index(documents, "title", "keyword")
     store.create_payload_index(documents, "chapter", "keyword")
+    for field, kind in manifest.payload_fields.items():
+        for shelf in (passages, documents):
+            store.create_payload_index(shelf, f"{META}.{field}", kind)  # type: ignore[arg-type]
+
+
+def open_corpus(stack: ExitStack, corpus: str, store: str | Store | None) -> tuple[Store, CorpusManifest]:
+    """The store, left by ``stack`` if it was opened here, and the corpus's manifest; raises ``CorpusNotFound``."""
+    check_corpus_name(corpus)
+    opened = stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
+    manifest = opened.read_manifest(corpus)
+    if manifest is None:
+        raise CorpusNotFound(f"{opened.location} has no corpus {corpus!r}; see `xunyi corpora list`.")
+    return opened, manifest
 
 
 def delete_corpus(name: str, store: str | Store | None = None) -> None:
     """Remove a corpus with all its points; raises ``CorpusNotFound`` where there is none."""
-    check_corpus_name(name)
-    with open_store(store) if store is None or isinstance(store, str) else nullcontext(store) as opened:
-        if opened.read_manifest(name) is None:
-            raise CorpusNotFound(f"{opened.location} has no corpus {name!r}; see `xunyi corpora list`.")
+    with ExitStack() as stack:
+        opened, _ = open_corpus(stack, name, store)
         opened.delete_corpus(name)

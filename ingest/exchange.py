@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from qdrant_client import models
 
 from ingest.copying import dense_rows, multi_rows, sparse_rows
-from ingest.corpus import create_shelves
-from ingest.payloads import META
+from ingest.corpus import create_shelves, open_corpus
 from ingest.plan import batched
-from schemas.errors import CorpusError, CorpusNotFound, InputError, UsageError
+from schemas.errors import CorpusError, InputError, UsageError
 from schemas.ids import document_point_id, passage_point_id, term_point_id
 from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
@@ -57,12 +56,9 @@ def export_corpus(corpus: str, file: str | Path, *, store: str | Store | None = 
     import pyarrow.parquet as pq
 
     started = time.perf_counter()
-    check_corpus_name(corpus)
     path = Path(file)
-    with open_store(store) if store is None or isinstance(store, str) else nullcontext(store) as opened:
-        manifest = opened.read_manifest(corpus)
-        if manifest is None:
-            raise CorpusNotFound(f"{opened.location} has no corpus {corpus!r}; see `xunyi corpora list`.")
+    with ExitStack() as stack:
+        opened, manifest = open_corpus(stack, corpus, store)
         if not manifest.complete:
             raise CorpusError(f"The ingest of {corpus!r} is unfinished; run it again first, then export.")
         shelves = _shelves(manifest)
@@ -171,9 +167,6 @@ def _prepare(store: Store, manifest: CorpusManifest, shelves: Mapping[Shelf, lis
     if Shelf.TERMS in shelves:
         terms = [manifest.spaces[name] for name in shelves[Shelf.TERMS]]
         store.create_collection(_collection(manifest, Shelf.TERMS), terms, manifest.storage)
-    for field, kind in manifest.payload_fields.items():
-        for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
-            store.create_payload_index(_collection(manifest, shelf), f"{META}.{field}", kind)  # type: ignore[arg-type]
 
 
 def _schema(manifest: CorpusManifest, counts: Mapping[str, int]) -> pa.Schema:

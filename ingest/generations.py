@@ -6,15 +6,14 @@ from contextlib import ExitStack
 from typing import Any, Literal
 
 from encoders.identity import describe
+from ingest.corpus import open_corpus
 from ingest.differences import differences
 from ingest.stored import document_hashes
-from schemas.errors import CorpusError, CorpusNotFound, StoreDamaged, UsageError
+from schemas.errors import CorpusError, StoreDamaged, UsageError
 from schemas.generations import DropReport, Generation, GenerationsReport, RestoreReport
-from schemas.manifest import CorpusManifest, CorpusSettings, Rebuild
-from schemas.names import check_corpus_name
+from schemas.manifest import CorpusManifest, Rebuild
 from schemas.spaces import Shelf
 from stores.base import Store, collection_name
-from stores.opening import open_store
 
 
 def list_generations(corpus: str, *, store: str | Store | None = None) -> GenerationsReport:
@@ -28,8 +27,7 @@ def list_generations(corpus: str, *, store: str | Store | None = None) -> Genera
         found += [_described(opened, kept, "kept") for kept in reversed(manifest.kept)]
         left = unfinished(opened, manifest)
         if left is not None:
-            settings = {name: getattr(left, name) for name in CorpusSettings.model_fields}
-            making = CorpusManifest(**settings, corpus=corpus, generation=left.generation)
+            making = CorpusManifest(**left.settings, corpus=corpus, generation=left.generation)
             counts = {shelf: opened.count(name) for shelf, name in _collections(opened, making).items()}
             found.append(_described(opened, making, "unfinished").model_copy(update=counts))
         return GenerationsReport(corpus=corpus, store=opened.location, generations=found)
@@ -118,16 +116,6 @@ def drop_generations(
         return DropReport(corpus=corpus, store=opened.location, dropped=numbers, unfinished=False, bytes=known)
 
 
-def open_corpus(stack: ExitStack, corpus: str, store: str | Store | None) -> tuple[Store, CorpusManifest]:
-    """The store, left by ``stack`` if it was opened here, and the corpus's manifest; raises ``CorpusNotFound``."""
-    check_corpus_name(corpus)
-    opened = stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
-    manifest = opened.read_manifest(corpus)
-    if manifest is None:
-        raise CorpusNotFound(f"{opened.location} has no corpus {corpus!r}; see `xunyi corpora list`.")
-    return opened, manifest
-
-
 def open_whole(stack: ExitStack, corpus: str, store: str | Store | None) -> tuple[Store, CorpusManifest]:
     """As ``open_corpus``; raises ``CorpusError`` where an ingest is unfinished."""
     opened, manifest = open_corpus(stack, corpus, store)
@@ -138,8 +126,7 @@ def open_whole(stack: ExitStack, corpus: str, store: str | Store | None) -> tupl
 
 def next_rebuild(manifest: CorpusManifest, command: str, **changes: Any) -> Rebuild:
     """The corpus's next generation, with its settings but for ``changes``."""
-    settings = {name: getattr(manifest, name) for name in CorpusSettings.model_fields}
-    return Rebuild(**{**settings, **changes, "generation": manifest.next_generation, "command": command})
+    return Rebuild(**{**manifest.settings, **changes, "generation": manifest.next_generation, "command": command})
 
 
 def unfinished(store: Store, manifest: CorpusManifest) -> Rebuild | None:

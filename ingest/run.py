@@ -16,7 +16,7 @@ from ingest.corpus import create_shelves, new_manifest, require_agreement
 from ingest.encoding import EncoderRecipe, encoder_for, encoders_of, tokens_sent
 from ingest.executors import Executor, ExecutorName, make_executor
 from ingest.fit import Fitter, write_terms
-from ingest.payloads import META, FieldTypes
+from ingest.payloads import FieldTypes
 from ingest.plan import Plan, Planner
 from ingest.prune import Scope, gone_documents, remove_documents
 from ingest.readers import ReadOptions, Source, open_sources
@@ -229,14 +229,10 @@ class _Run:
         return LexicalEncoder(self._manifest, vocabulary)
 
     def _write(self, spool: Spool, lexical: LexicalEncoder | None, fields: FieldTypes) -> None:
-        types = fields.as_dict()
-        create_shelves(self._store, self._manifest)
-        for field, kind in types.items():
-            for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
-                self._store.create_payload_index(self._collection(shelf), f"{META}.{field}", kind)
         self._manifest = self._manifest.model_copy(
-            update={"complete": False, "payload_fields": types, "updated": _now()}
+            update={"complete": False, "payload_fields": fields.as_dict(), "updated": _now()}
         )
+        create_shelves(self._store, self._manifest)
         self._store.write_manifest(self._manifest)
         target = Target(
             self._store,

@@ -17,6 +17,7 @@ from qdrant_client import models
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
 from ingest.blocks import Block, Planned, indexed_text
+from ingest.copying import dense_rows
 from ingest.encoding import EncodesAhead
 from ingest.payloads import document_payload, passage_hash, passage_payload
 from ingest.staleness import SINCE_FIT, unknown_terms
@@ -311,10 +312,8 @@ def _reusing(target: Target, batch: Sequence[Slice], texts: list[str]) -> Vector
         new = encoded()
         result: dict[str, VectorBatch] = {}
         for name in names:
-            matrix = np.zeros((len(texts), encoder.spaces[name].dim or 0), dtype=np.float32)
-            for row, digest in enumerate(hashes):
-                if digest in old:
-                    matrix[row] = old[digest][name]
+            standing = [old[digest][name] if digest in old else None for digest in hashes]
+            matrix = dense_rows(standing, encoder.spaces[name].dim or 0)
             if fresh:
                 matrix[fresh] = new[name]
             result[name] = matrix

@@ -143,6 +143,11 @@ class CorpusSettings(BaseModel):
         """
         return [s for s in self.spaces.values() if s.kind is SpaceKind.DENSE or s.name not in self.encoders]
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """These fields alone, by name, as another manifest or rebuild takes them."""
+        return {name: getattr(self, name) for name in CorpusSettings.model_fields}
+
 
 class Rebuild(CorpusSettings):
     """A generation that is being made beside the one in use, with these settings; kept over a crash.

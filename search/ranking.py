@@ -301,4 +301,9 @@ def rows_of(batch: VectorBatch) -> int:
 
 def sparse_minima(manifest: CorpusManifest, names: Iterable[str]) -> dict[str, float]:
     """The lowest score that can be, for those of ``names`` that have one: 0 where spaces are sparse."""
-    return {name: 0.0 for name in names if name == DOCUMENT_TFIDF or manifest.spaces[name].kind is SpaceKind.SPARSE}
+    return {name: 0.0 for name in names if is_sparse(manifest, name)}
+
+
+def is_sparse(manifest: CorpusManifest, name: str) -> bool:
+    """Whether a list is of sparse scores: of a sparse space, or of whole documents in ``tfidf``."""
+    return name == DOCUMENT_TFIDF or manifest.spaces[name].kind is SpaceKind.SPARSE

@@ -10,10 +10,10 @@ from qdrant_client import models
 
 from schemas.ids import document_point_of, point_text
 from schemas.manifest import CorpusManifest
-from schemas.spaces import Shelf, SpaceKind, VectorBatch
+from schemas.spaces import Shelf, VectorBatch
 from search.fusion import WINDOW, Fused, Standing
 from search.grouping import Group
-from search.ranking import DOCUMENT_TFIDF, Ask, Places, query_vector, request_of
+from search.ranking import DOCUMENT_TFIDF, Ask, Places, is_sparse, query_vector, request_of
 from stores.base import Store, collection_name
 
 Explain: TypeAlias = bool | Literal["scores"]
@@ -61,7 +61,7 @@ def in_every_space(
         for space, listed in found.items():
             points = sorted({_point(space, passage) for passage in shown} - listed.keys())
             # A sparse list that is not full holds all that matches.
-            if points and (len(listed) >= WINDOW or not _is_sparse(manifest, space)):
+            if points and (len(listed) >= WINDOW or not is_sparse(manifest, space)):
                 lacking.append(_Lacking(row, space, points))
     known: Known = {}
     for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
@@ -116,7 +116,7 @@ def _complete(manifest: CorpusManifest, hit: Fused[int], row: int, found: Places
     for space, listed in found.items():
         point = _point(space, hit.id)
         place = listed.get(point) or known.get((row, space, point))
-        if place is None and _is_sparse(manifest, space):
+        if place is None and is_sparse(manifest, space):
             place = (None, 0.0)
         if place is not None:
             spaces[space] = Standing(*place, hit.spaces[space].share if space in hit.spaces else 0.0)
@@ -134,7 +134,3 @@ def _vectors_of(space: str) -> str:
 
 def _vector(vectors: Mapping[str, VectorBatch], space: str, row: int) -> object:
     return query_vector(vectors[_vectors_of(space)], row)
-
-
-def _is_sparse(manifest: CorpusManifest, space: str) -> bool:
-    return manifest.spaces[_vectors_of(space)].kind is SpaceKind.SPARSE

@@ -117,18 +117,18 @@ class EdgeCollection:
     def upsert(self, batch: PointBatch) -> None:
         """Write points whole, durable when this returns."""
         check_batch(batch, self.spaces)
-        require_room(self._folder, COPIES * _size_of(batch))
+        size = self._require_room(batch)
         with engine(self.name):
             for start in range(0, len(batch), UPSERT_POINTS):
                 rows = range(start, min(start + UPSERT_POINTS, len(batch)))
                 self._shard.update(edge.UpdateOperation.upsert_points(translate.points_of(batch, rows)))
             self._shard.flush()
-        self._settle(batch)
+        self._settle(batch, size)
 
     def update_vectors(self, batch: PointBatch) -> None:
         """Write the batch's spaces of points that stand; the rest of them stays."""
         check_batch(batch, self.spaces, payloads=False)
-        require_room(self._folder, COPIES * _size_of(batch))
+        size = self._require_room(batch)
         with engine(self.name):
             present = {str(r.id) for r in self._shard.retrieve(list(batch.ids), False, False)}
             vectors = [
@@ -143,7 +143,7 @@ class EdgeCollection:
                 if gone:
                     self._shard.update(edge.UpdateOperation.delete_vectors(gone, [space]))
             self._shard.flush()
-        self._settle(batch)
+        self._settle(batch, size)
 
     def set_payload(self, payload: Mapping[str, Any], ids: Sequence[str]) -> None:
         """Set these payload keys on the points, leaving other keys."""
@@ -240,22 +240,23 @@ class EdgeCollection:
         self._filling = self._mapped = 0
         give_back(self._folder)
 
-    def _settle(self, batch: PointBatch) -> None:
+    def _require_room(self, batch: PointBatch) -> int:
+        """The bytes of a batch, for which there is room."""
+        size = sum(map(_bytes_of, batch.vectors.values())) + sum(map(_text_bytes, batch.payloads))
+        require_room(self._folder, COPIES * size)
+        return size
+
+    def _settle(self, batch: PointBatch, size: int) -> None:
         """Keep memory bounded: a full segment is indexed, and pages of files that were written are given back."""
         sizes = [_bytes_of(found) for found in batch.vectors.values()]
         sparse = [size for size, found in zip(sizes, batch.vectors.values(), strict=True) if hasattr(found, "nnz")]
         self._filling += max(max(sizes, default=0), SPARSE_IN_MEMORY * sum(sparse))
-        self._mapped += _size_of(batch)
+        self._mapped += size
         if self._filling >= segment_bytes(self.storage):
             self.optimize()
         elif self._mapped >= MAPPED_BYTES:
             self._mapped = 0
             give_back(self._folder)
-
-
-def _size_of(batch: PointBatch) -> int:
-    """Bytes of a batch's vectors and texts."""
-    return sum(map(_bytes_of, batch.vectors.values())) + sum(map(_text_bytes, batch.payloads))
 
 
 def _text_bytes(payload: Mapping[str, Any]) -> int:
