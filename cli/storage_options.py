@@ -17,8 +17,8 @@ _OPTIONS = {
     ),
     "quantization": click.option(
         "--quantization",
-        type=click.Choice(["scalar", "binary", "product"]),
-        help="Compress dense vectors: to a quarter, a thirty-second, a sixteenth.",
+        type=click.Choice(["scalar", "binary", "product", "none"]),
+        help="Compress dense vectors: to a quarter, a thirty-second, a sixteenth, not [default: the store's].",
     ),
     "rescore": click.option(
         "--rescore/--no-rescore", default=None, help="Score the best again with the whole vectors [default: yes]."

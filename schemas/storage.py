@@ -26,8 +26,8 @@ class StorageSettings(BaseModel):
     ``on_disk``: original vectors and graphs are read from disk instead of kept in memory.
     ``datatype``: of dense and multi-vectors (sparse weights stay float32); float16 halves them.
     ``quantization``: int8 (``scalar``, a quarter), one bit (``binary``, for models of 1024 dimensions
-    and up), or ``product`` (a sixteenth, slow to build); ``rescore`` scores the best again with the
-    original vectors, ``oversampling`` says how many times the limit are taken for that.
+    and up), ``product`` (a sixteenth, slow to build), or ``none``; ``rescore`` scores the best again with
+    the original vectors, ``oversampling`` says how many times the limit are taken for that.
     ``hnsw_m`` and ``hnsw_ef_construct``: edges a node and candidates while building; m = 0 builds no graph.
     ``max_segment_mb``: the most vectors in one segment; ``indexing_threshold_kb``: the least that get
     an index. ``shard_number``, ``replication_factor``, ``write_consistency_factor`` (replicas that must
@@ -38,7 +38,7 @@ class StorageSettings(BaseModel):
 
     on_disk: bool | None = None
     datatype: Literal["float32", "float16"] = "float32"
-    quantization: Literal["scalar", "binary", "product"] | None = None
+    quantization: Literal["scalar", "binary", "product", "none"] | None = None
     rescore: bool = True
     oversampling: float | None = Field(default=None, ge=1.0, le=100.0)
     hnsw_m: int | None = Field(default=None, ge=0, le=512)
@@ -52,7 +52,7 @@ class StorageSettings(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        if self.quantization is None and (self.oversampling is not None or not self.rescore):
+        if self.quantization in (None, "none") and (self.oversampling is not None or not self.rescore):
             raise UsageError("Oversampling and rescoring are of quantized vectors; give --quantization too.")
         if self.oversampling is not None and not self.rescore:
             raise UsageError("Oversampling takes more hits to score them again: leave out --no-rescore.")

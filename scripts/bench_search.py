@@ -2,7 +2,8 @@
 
 Builds a corpus of random vectors (dense of 384 dimensions, about 40 TF-IDF terms, Word2Vec of
 100; five passages a document, and the documents' own TF-IDF), asks it queries of three spaces one
-by one and in batches, and prints medians, ratios and where the time goes.
+by one and in batches, and prints medians, ratios and where the time goes. All three spaces weigh
+something, unless ``--default-weights`` are asked for: those leave Word2Vec out.
 
     python scripts/bench_search.py [--passages 20000] [--queries 200] [--store FOLDER]
 """
@@ -14,6 +15,7 @@ import statistics
 import tempfile
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -23,6 +25,7 @@ from ingest.corpus import create_shelves
 from schemas.ids import document_point_id, passage_point_id
 from schemas.manifest import CorpusManifest, Counts
 from schemas.spaces import PointBatch, Shelf, Space, SpaceKind
+from schemas.storage import StorageSettings
 from search import Corpus
 from stores.base import Store
 from stores.opening import open_store
@@ -32,6 +35,7 @@ SPACES = {
     "tfidf": Space(name="tfidf", kind=SpaceKind.SPARSE),
     "word2vec": Space(name="word2vec", kind=SpaceKind.DENSE, dim=100),
 }
+WEIGHTS = {"dense": 1.5, "tfidf": 1.0, "word2vec": 0.5}
 VOCABULARY = 50_000
 PASSAGES = 5
 """Passages a document."""
@@ -87,11 +91,14 @@ class Timed:
         return timed
 
 
-def build(store: Store, passages: int, rng: np.random.Generator, centres: dict[str, np.ndarray]) -> None:
+def build(
+    store: Store, passages: int, rng: np.random.Generator, centres: dict[str, np.ndarray], storage: StorageSettings
+) -> None:
     """Fill the corpus ``bench``."""
     manifest = CorpusManifest(
         corpus="bench",
         complete=True,
+        storage=storage,
         spaces=SPACES,
         encoders={},
         counts=Counts(passages=passages, documents=-(-passages // PASSAGES)),
@@ -134,17 +141,18 @@ def build(store: Store, passages: int, rng: np.random.Generator, centres: dict[s
     print(f"{passages:,} passages built in {time.perf_counter() - started:.1f} s")
 
 
-def ask(store: Timed, asked: dict, queries: int, size: int, grouped: bool) -> None:
+def ask(store: Timed, asked: dict, queries: int, size: int, grouped: bool, weights: dict | None) -> None:
     """Ask one by one and in batches, and print both."""
     corpus = Corpus("bench", cast("Store", store))
+    search = partial(corpus.search_vectors, by_document=grouped, weights=weights)
     one = [{n: v[[q]] for n, v in asked.items()} for q in range(queries)]
     for query in one[:100]:
-        corpus.search_vectors(query, by_document=grouped)
+        search(query)
     store.seconds, cpu = 0.0, time.process_time()
     singles = []
     for query in one:
         started = time.perf_counter()
-        corpus.search_vectors(query, by_document=grouped)
+        search(query)
         singles.append((time.perf_counter() - started) * 1e3)
     cpu, inside = (time.process_time() - cpu) / queries * 1e3, store.seconds / queries * 1e3
     label = "three spaces, grouped by document" if grouped else "three spaces"
@@ -157,7 +165,7 @@ def ask(store: Timed, asked: dict, queries: int, size: int, grouped: bool) -> No
     starts = range(0, queries - size + 1, size)
     for at in starts:
         started = time.perf_counter()
-        corpus.search_vectors({n: v[at : at + size] for n, v in asked.items()}, by_document=grouped)
+        search({n: v[at : at + size] for n, v in asked.items()})
         batches.append((time.perf_counter() - started) * 1e3)
         singly.append(sum(singles[at : at + size]))
     many = size * len(starts)
@@ -175,8 +183,12 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--default-weights", action="store_true", help="weigh as a search does that names no weights")
     parser.add_argument("--store", help="a folder to build in, or that an earlier run built [default: none is kept]")
+    parser.add_argument("--quantization", choices=["scalar", "none"], help="of dense vectors [default: the store's]")
+    parser.add_argument("--segment-mb", type=int, help="most MB of vectors in a segment [default: the store's]")
     arguments = parser.parse_args()
+    storage = StorageSettings(quantization=arguments.quantization, max_segment_mb=arguments.segment_mb)
     rng = np.random.default_rng(7)
     centres = {
         name: rng.standard_normal((500, space.dim)) / space.dim**0.5 for name, space in SPACES.items() if space.dim
@@ -184,10 +196,11 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory() as folder, open_store(arguments.store or folder) as store:
         if store.read_manifest("bench") is None:
-            build(store, arguments.passages, rng, centres)
+            build(store, arguments.passages, rng, centres, storage)
         asked = vectors(rng, arguments.queries, 8, centres)
         for grouped in (False, True):
-            ask(Timed(store), asked, arguments.queries, min(arguments.batch, arguments.queries), grouped)
+            size = min(arguments.batch, arguments.queries)
+            ask(Timed(store), asked, arguments.queries, size, grouped, None if arguments.default_weights else WEIGHTS)
 
 
 if __name__ == "__main__":

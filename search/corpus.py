@@ -191,7 +191,7 @@ class Corpus:
         rerank.check(self.manifest)
         names = chosen_spaces(self.manifest, spaces, without=COLBERT if rerank.by == COLBERT else None)
         # Made before encoding: a bad filter or weight need not wait for a model to load.
-        ask = self._ask(names, fusion, weights, where)
+        ask = self._ask(names, fusion, weights, where, page.explain)
         vectors = self.encode(texts, names)
         words = self.words(texts)
         encoded = time.perf_counter()
@@ -232,7 +232,7 @@ class Corpus:
         to tell how far a space is believed; ``texts`` the queries as they were asked, for ``rerank``.
         """
         check_page(limit, offset)
-        ask = self._ask(chosen_spaces(self.manifest, list(vectors)), fusion, weights, where)
+        ask = self._ask(chosen_spaces(self.manifest, list(vectors)), fusion, weights, where, explain)
         page = Page(limit, offset, by_document, explain)
         return self.answerer.answer(vectors, ask, page, words, rerank, texts)
 
@@ -242,9 +242,11 @@ class Corpus:
         fusion: FusionMethod | None,
         weights: Mapping[str, float] | None,
         where: Sequence[str],
+        explain: Explain,
     ) -> Ask:
         check_fusion(fusion)
-        return Ask(names, self.weights(names, weights), fusion or self.fusion, self.filter(where))
+        used = self.weights(names, weights)
+        return Ask(names, used, fusion or self.fusion, self.filter(where), every=explain is not False)
 
     def filter(self, where: Sequence[str]) -> models.Filter | None:
         """The filter that conditions such as ``city=Seattle`` mean in this corpus; None where there are none."""

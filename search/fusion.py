@@ -148,9 +148,11 @@ def fuse_parts(
         if weight > 0:
             for identifier, score in parts[space].given.items():
                 totals[identifier] = totals.get(identifier, 0.0) + weight * score
-    for ranks in counting:
-        for identifier in ranks.keys() - totals.keys():
-            totals[identifier] = 0.0
+    for space, weight in share_of.items():
+        # What lies past its list's window.
+        if weight > 0 and len(parts[space].ranks) > len(parts[space].given):
+            for identifier in parts[space].ranks:
+                totals.setdefault(identifier, 0.0)
     least = -math.inf
     if limit is not None and limit < len(totals):
         least = sorted(totals.values(), reverse=True)[limit - 1] if limit > 0 else math.inf
@@ -218,7 +220,9 @@ def _ranked(entries: ScoredList[Id]) -> dict[Id, tuple[int, float]]:
 def _given(
     ranked: Mapping[Id, tuple[int, float]], method: FusionMethod, k: int, window: int, minimum: float | None
 ) -> dict[Id, float]:
-    inside = {identifier: place for identifier, place in ranked.items() if place[0] <= window}
+    inside = ranked
+    if len(ranked) > window:
+        inside = {identifier: place for identifier, place in ranked.items() if place[0] <= window}
     if not inside:
         return {}
     if method == "rrf":

@@ -128,7 +128,7 @@ def tune_corpus(
     _require_documents(corpus, judged(queries, known).qrels)
     names = list(corpus.manifest.spaces)
     used = corpus.weights(names)
-    ask = Ask(names, used, corpus.fusion)
+    ask = Ask(names, used, corpus.fusion, every=True)
     wanted = [query for query in queries if query in qrels]
     collected: dict[str, Mapping[str, ScoredList]] = {}
     beliefs: dict[str, Mapping[str, float]] = {}

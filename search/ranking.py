@@ -8,7 +8,7 @@ dense space once more, moved towards the best hit so far: pseudo-relevance feedb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -52,13 +52,22 @@ of documents."""
 
 @dataclass(frozen=True)
 class Ask:
-    """How to rank: spaces with their weights, the fusion method, the filter, and the feedback's amount."""
+    """How to rank: spaces with their weights, the fusion method, the filter, and the feedback's amount.
+
+    A space that weighs nothing moves no hit. It is asked with ``every``, or where all others found nothing.
+    """
 
     spaces: Sequence[str]
     weights: Mapping[str, float]
     method: FusionMethod
     query_filter: models.Filter | None = None
     feedback: float = FEEDBACK
+    every: bool = False
+
+    @property
+    def counting(self) -> list[str]:
+        """The spaces that weigh something."""
+        return [space for space in self.spaces if self.weights.get(space, 1.0) > 0]
 
 
 @dataclass
@@ -94,18 +103,23 @@ class Ranker:
         queries = max((rows_of(batch) for batch in vectors.values()), default=0)
         depth = max(WINDOW, reach)
         lists: list[Lists] = [{} for _ in range(queries)]
-        rows = [(q, space) for space in ask.spaces for q in range(queries)]
+        asked = ask.spaces if ask.every else ask.counting
+        rows = [(q, space) for space in asked for q in range(queries)]
         self._collect(self._passages, vectors, rows, depth, ask.query_filter, lists)
+        rest = [space for space in ask.spaces if space not in asked]
+        rows = [(q, space) for space in rest for q in range(queries) if not any(lists[q].values())]
+        if rows:
+            self._collect(self._passages, vectors, rows, depth, ask.query_filter, lists)
         whole = _asks_documents(self._manifest, ask)
         scores = self._document_scores(vectors["tfidf"], queries, ask.query_filter) if whole else []
         minima = sparse_minima(self._manifest, (*ask.spaces, DOCUMENT_TFIDF))
         ask = replace(ask, weights=with_documents(self._manifest, ask.weights) if whole else ask.weights)
-        counting = [space for space in ask.spaces if ask.weights.get(space, 1.0) > 0]
+        counting = ask.counting
 
-        best, stored = self._best(ask, lists)
+        best = self._best(ask, lists)
         beliefs: list[Mapping[str, float]] = [{} for _ in range(queries)]
         if best:
-            columns = {point: record["tfidf"].indices for point, record in stored.items() if "tfidf" in record}
+            columns = self._columns(best)
             masses = masses_of(vectors["tfidf"]) if masses is None else masses
             beliefs = [query_beliefs(mass, tops, columns, "tfidf") for mass, tops in zip(masses, best, strict=True)]
         weights = [{s: w * believed.get(s, 1.0) for s, w in ask.weights.items()} for believed in beliefs]
@@ -132,47 +146,47 @@ class Ranker:
             ]
         if feedback:
             firsts = [ranking[0].id if ranking else None for ranking in rankings]
-            moved = self._moved(vectors["dense"], firsts, stored, ask.feedback)
+            moved = self._moved(vectors["dense"], firsts, ask.feedback)
             again = [(q, "dense") for q in range(queries) if firsts[q] is not None]
             self._collect(self._passages, {"dense": moved}, again, depth, ask.query_filter, lists)
             rankings = fused(["dense"], reach)
         return Ranked(rankings, lists, places, beliefs)
 
-    def _best(self, ask: Ask, lists: Sequence[Lists]) -> tuple[list[dict[str, int]], dict[int, dict[str, Any]]]:
-        """Each query's best hit in every space that counts, and those hits' vectors; nothing where words do not count.
+    def _best(self, ask: Ask, lists: Sequence[Lists]) -> list[dict[str, int]]:
+        """Each query's best hit in every space that counts; nothing where words do not count.
 
         The other methods than ``zscore`` weigh as they were told, whatever the query.
         """
-        counting = [space for space in ask.spaces if ask.weights.get(space, 1.0) > 0]
+        counting = ask.counting
         if ask.method != "zscore" or "tfidf" not in counting or len(counting) < 2:
-            return [], {}
-        best = [{space: found[space][0][0] for space in counting if found.get(space)} for found in lists]
-        # A query whose spaces all name one passage has no quarrel to settle.
-        wanted = {point for tops in best if len(set(tops.values())) > 1 for point in tops.values()}
-        names = [space for space in ("tfidf", "dense") if space in self._manifest.spaces]
-        return best, self._vectors(sorted(wanted), names)
+            return []
+        return [{space: found[space][0][0] for space in counting if found.get(space)} for found in lists]
 
-    def _vectors(self, points: Sequence[int], spaces: Sequence[str]) -> dict[int, dict[str, Any]]:
-        """The stored vectors of points, by id and space."""
+    def _columns(self, best: Sequence[Mapping[str, int]]) -> dict[int, Sequence[int]]:
+        """What the best hits hold in ``tfidf``. A query whose spaces all name one hit has no quarrel to settle."""
+        wanted = {point for tops in best if len(set(tops.values())) > 1 for point in tops.values()}
+        return {point: vector.indices for point, vector in self._vectors(wanted, "tfidf").items()}
+
+    def _vectors(self, points: Collection[int], space: str) -> dict[int, Any]:
+        """The vectors that are stored of points in a space, by id."""
         found = self._store.retrieve(
-            self._passages, [point_text(point) for point in points], payload=False, vectors=list(spaces)
+            self._passages, [point_text(point) for point in sorted(points)], payload=False, vectors=[space]
         )
-        return {UUID(str(record.id)).int: record.vector for record in found if isinstance(record.vector, dict)}
+        vectors = {UUID(str(record.id)).int: record.vector for record in found}
+        return {point: held[space] for point, held in vectors.items() if isinstance(held, dict) and space in held}
 
     def _moved(
         self,
         queries: VectorBatch,
         firsts: Sequence[int | None],
-        stored: Mapping[int, Mapping[str, Any]],
         amount: float,
     ) -> npt.NDArray[np.float32]:
-        """The dense queries, each moved towards its best hit; ``stored`` are vectors that are known already."""
-        unknown = sorted({point for point in firsts if point is not None and point not in stored})
-        known = {**stored, **self._vectors(unknown, ["dense"])}
+        """The dense queries, each moved towards its best hit."""
+        known = self._vectors({point for point in firsts if point is not None}, "dense")
         moved = np.array(queries, dtype=np.float32)
         for q, point in enumerate(firsts):
-            if point is not None and "dense" in known.get(point, {}):
-                toward = np.asarray([known[point]["dense"]], dtype=np.float32)
+            if point in known:
+                toward = np.asarray([known[point]], dtype=np.float32)
                 moved[q] = feedback_query(moved[q], toward, amount=amount)
         return moved
 
@@ -269,8 +283,8 @@ def _fuse(
     if not parts:
         return []
     weights = {space: used.get(space, 1.0) for space in parts}
-    # Where the spaces that answered weigh nothing together, all count alike.
-    chosen = weights if sum(weights.values()) > 0 else None
+    # Where the spaces that found something weigh nothing together, all count alike.
+    chosen = weights if any(weights[space] > 0 for space, found in parts.items() if found.ranks) else None
     return fuse_parts(parts, method=method, weights=chosen, limit=reach)
 
 

@@ -19,7 +19,7 @@ from stores import edge_translation as translate
 from stores.base import PayloadIndexType, Scored, rows_without
 from stores.checks import check_batch, check_names, check_request
 from stores.disk_room import COPIES, allocated, require_room
-from stores.edge_config import config_of, segment_bytes
+from stores.edge_config import config_of, filled_bytes, joined_bytes, resolved
 from stores.edge_errors import engine
 from stores.edge_memory import give_back
 from stores.edge_results import query_request, record, score, scored, selection
@@ -63,6 +63,7 @@ class EdgeCollection:
         self.name = name
         self.spaces = spaces
         self.storage = storage
+        self._asked = resolved(list(spaces.values()), storage)
         self._folder = folder
         self._shard = shard
         self._indexes = indexes
@@ -209,7 +210,7 @@ class EdgeCollection:
             check_request(request, self.spaces)
             if isinstance(getattr(request.query, "nearest", request.query), str | int | UUID):
                 raise StoreError("Ask with a point's vector, which retrieve gives, instead of its id.")
-        requests = [with_rescoring(request, self.storage) for request in requests]
+        requests = [with_rescoring(request, self._asked) for request in requests]
         asked = [(request.offset or 0) + (request.limit or 10) + MARGIN for request in requests]
         with engine(self.name):
             batch = [query_request(request, depth) for request, depth in zip(requests, asked, strict=True)]
@@ -231,7 +232,8 @@ class EdgeCollection:
     def optimize(self) -> None:
         """Make the segments that were written to unchangeable, with their indexes."""
         # The old segments stand until the new one is whole; no more are joined than fill one.
-        require_room(self._folder, min(allocated(self._folder / "shard"), COPIES * 2 * segment_bytes(self.storage)))
+        joined = joined_bytes(list(self.spaces.values()), self.storage)
+        require_room(self._folder, min(allocated(self._folder / "shard"), COPIES * 2 * joined))
         # Before as well: what is built now comes on top of what is mapped.
         give_back(self._folder)
         with engine(self.name):
@@ -252,7 +254,7 @@ class EdgeCollection:
         sparse = [size for size, found in zip(sizes, batch.vectors.values(), strict=True) if hasattr(found, "nnz")]
         self._filling += max(max(sizes, default=0), SPARSE_IN_MEMORY * sum(sparse))
         self._mapped += size
-        if self._filling >= segment_bytes(self.storage):
+        if self._filling >= filled_bytes(self.storage):
             self.optimize()
         elif self._mapped >= MAPPED_BYTES:
             self._mapped = 0

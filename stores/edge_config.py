@@ -11,13 +11,19 @@ from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
 
 SEGMENT_MB = 32
-"""The most vectors in a segment, by default. A segment being filled keeps its sparse index in memory, about
+"""The most vectors in a segment that is being filled, by default. It keeps its sparse index in memory, about
 three times as large as its vectors, and making it unchangeable takes as much again; so this bounds the memory
-of an ingest, and makes the work of ``optimize`` grow with the input instead of faster."""
+of an ingest."""
 
-SHORT_VECTOR_BYTES = 1024
-"""Where no dense vector of a point is longer than this, its sparse ones are most of it. Joining two segments
-holds some ten times their bytes, so such a collection's segments are half as large."""
+JOINED_MB = 200
+"""The most vectors in a segment that others are joined into, where vectors are long. A graph's search costs hardly
+more in a large segment than in a small one, so fewer are quicker to ask: of 100,000 vectors of 384 dimensions in
+one segment a quarter of what six take, for a quarter more time to build (``scripts/bench_search.py``)."""
+
+LONG_VECTOR_BYTES = 1024
+"""Vectors of so many bytes (256 dimensions) are compared by a copy of one byte a number first, at a third of the
+time. Where no vector is that long, a point's sparse ones are most of it: joining two segments holds some ten times
+their bytes then, so such a collection's segments stay at half of ``SEGMENT_MB``."""
 
 HNSW_M, HNSW_EF_CONSTRUCT = 16, 64
 """Edges a node as Qdrant has it; candidates fewer than its 100, since segments are small."""
@@ -42,9 +48,7 @@ def config_of(spaces: Sequence[Space], storage: StorageSettings, segments: int =
     if not dense and not sparse:
         # The engine wants at least one space, also where points have payloads only.
         sparse = {"unused": params}
-    segment_kb = segment_bytes(storage) // 1000
-    if storage.max_segment_mb is None and sparse and all((space.dim or 0) * 4 < SHORT_VECTOR_BYTES for space in spaces):
-        segment_kb //= 2
+    segment_kb = joined_bytes(spaces, storage) // 1000
     threshold = storage.indexing_threshold_kb
     if threshold is None:
         # A segment that is full must be indexed, or it would go on growing.
@@ -59,9 +63,34 @@ def config_of(spaces: Sequence[Space], storage: StorageSettings, segments: int =
     )
 
 
-def segment_bytes(storage: StorageSettings) -> int:
-    """How many bytes of vectors fill a segment."""
-    return (storage.max_segment_mb or SEGMENT_MB) * 1_000_000
+def filled_bytes(storage: StorageSettings) -> int:
+    """How many bytes of vectors fill a segment that is written to."""
+    return min(storage.max_segment_mb or SEGMENT_MB, SEGMENT_MB) * 1_000_000
+
+
+def joined_bytes(spaces: Sequence[Space], storage: StorageSettings) -> int:
+    """How many bytes of vectors the largest segment holds."""
+    if storage.max_segment_mb is not None:
+        return storage.max_segment_mb * 1_000_000
+    if any(_is_long(space) for space in spaces):
+        return JOINED_MB * 1_000_000
+    sparse = any(space.kind is SpaceKind.SPARSE for space in spaces)
+    return SEGMENT_MB * 1_000_000 // (2 if sparse else 1)
+
+
+def resolved(spaces: Sequence[Space], storage: StorageSettings) -> StorageSettings:
+    """The settings with this store's own choice where they leave quantization to it.
+
+    Vectors that stay on disk are left alone: what is to be in memory was chosen there.
+    """
+    if storage.quantization is not None:
+        return storage
+    chosen = "none" if storage.on_disk or not any(map(_is_long, spaces)) else "scalar"
+    return storage.model_copy(update={"quantization": chosen})
+
+
+def _is_long(space: Space) -> bool:
+    return space.kind is SpaceKind.DENSE and (space.dim or 0) * 4 >= LONG_VECTOR_BYTES
 
 
 def _dense(space: Space, storage: StorageSettings) -> edge.EdgeVectorParams:
@@ -80,7 +109,7 @@ def _dense(space: Space, storage: StorageSettings) -> edge.EdgeVectorParams:
         ),
         datatype=edge.VectorStorageDatatype.Float16 if storage.datatype == "float16" else None,
         memory=edge.Memory.Cold if storage.on_disk else None,
-        quantization_config=_quantization(storage),
+        quantization_config=_quantization(storage if storage.quantization else resolved([space], storage)),
     )
 
 

@@ -73,6 +73,30 @@ def test_without_being_asked_to_explain_a_hit_says_the_lists_that_hold_it(filled
             assert sum(standing.share for standing in hit.spaces.values()) == pytest.approx(1, abs=2e-4)
 
 
+def test_a_space_that_weighs_nothing_is_asked_only_to_explain(filled, asked):
+    store, _ = filled
+    corpus = Corpus("demo", store)
+    weights = {"dense": 0.0, "tfidf": 1.0}
+    plain = corpus.search_vectors(asked, limit=40, weights=weights)
+    told = corpus.search_vectors(asked, limit=40, weights=weights, explain="scores")
+    for one, other in zip(plain, told, strict=True):
+        assert [(hit.passage_id, hit.score) for hit in one.hits] == [(hit.passage_id, hit.score) for hit in other.hits]
+        assert not any("dense" in hit.spaces for hit in one.hits)
+        assert all(hit.spaces["dense"].share == 0 for hit in other.hits)
+
+
+def test_a_space_that_weighs_nothing_answers_where_all_others_found_nothing(filled, asked):
+    store, _ = filled
+    corpus = Corpus("demo", store)
+    nothing = (asked["tfidf"] * np.float32([[0], [1]])).tocsr()
+    nothing.eliminate_zeros()
+    weights = {"dense": 0.0, "tfidf": 1.0}
+    first, second = corpus.search_vectors({**asked, "tfidf": nothing}, limit=5, weights=weights)
+    (alone,) = corpus.search_vectors({"dense": asked["dense"][[0]]}, limit=5)
+    assert [hit.passage_id for hit in first.hits] == [hit.passage_id for hit in alone.hits]
+    assert all("tfidf" in hit.spaces and "dense" not in hit.spaces for hit in second.hits)
+
+
 def test_a_hit_says_what_its_whole_document_scores(filled, asked):
     store, _ = filled
     corpus = Corpus("demo", store)

@@ -54,6 +54,34 @@ def test_quantized_vectors_rescored_give_the_scores_of_the_whole_ones(empty, qua
         assert [hit.score for hit in found] == pytest.approx(exact.tolist(), abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("dim", "settings", "kept"),
+    [
+        (256, {}, "int8"),
+        (255, {}, None),
+        (256, {"on_disk": True}, None),
+        (256, {"quantization": "none"}, None),
+        (255, {"quantization": "scalar"}, "int8"),
+    ],
+)
+def test_the_embedded_store_compares_long_vectors_by_one_byte_a_number_unless_told_otherwise(
+    tmp_path, dim, settings, kept
+):
+    rows = unit(np.random.default_rng(4).standard_normal((300, dim)))
+    storage = StorageSettings(indexing_threshold_kb=1, **settings)
+    with EdgeStore(tmp_path / "store") as store:
+        store.create_collection(NAME, [Space(name="dense", kind=SpaceKind.DENSE, dim=dim)], storage)
+        store.upsert(NAME, batch(list(range(300)), dense=rows))
+        store.optimize(NAME)
+        found = store.query(NAME, [models.QueryRequest(query=rows[7].tolist(), using="dense", limit=5)])[0]
+        assert found[0].id == point_id(7)
+        # The score is of the whole vectors, however they were found.
+        assert [hit.score for hit in found] == pytest.approx(np.sort(rows @ rows[7])[::-1][:5].tolist(), abs=1e-5)
+    shard = tmp_path / "store" / "demo" / "g1.passages" / "shard"
+    quantized = json.loads((shard / "edge_config.json").read_text())["vectors"]["dense"].get("quantization_config")
+    assert (quantized["scalar"]["type"] if quantized else None) == kept
+
+
 def test_without_rescoring_the_embedded_engine_gives_the_quantized_scores(tmp_path):
     with EdgeStore(tmp_path / "store") as store:
         fill(store, StorageSettings(quantization="scalar", rescore=False, indexing_threshold_kb=1))
