@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 
 from encoders.batching import token_batches, windows
 from encoders.model_files import Hub, folder_revision, loading, model_folder
+from encoders.token_counts import TokenCounter, check_tokenizer, folder_counter, token_ids
 from encoders.torch_device import INT8, choose_device, choose_precision, one_thread_each, require_torch
 from encoders.xlmr_packed import PackedXlmRoberta
 from schemas.errors import EncoderError
@@ -104,6 +105,7 @@ class BgeM3Encoder:
         int8 = self._precision == INT8
         dtype = getattr(torch, choose_precision("auto", "cpu") if int8 else self._precision)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        check_tokenizer(self._tokenizer, folder)
         model: Any = AutoModel.from_pretrained(folder, dtype=dtype, local_files_only=True, add_pooling_layer=False)
         self._model: Any = model.to(self._device).eval()
         fits = PackedXlmRoberta.fits(model)
@@ -154,7 +156,13 @@ class BgeM3Encoder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens left out."""
-        return [len(ids) for ids in self._ids(texts)]
+        return [len(ids) for ids in token_ids(self._tokenizer, texts)]
+
+    @staticmethod
+    def token_counter(*, model: str = DEFAULT_MODEL, hub: Hub = "huggingface", **_: Any) -> TokenCounter:
+        """What counts as ``count_tokens`` does for these options, without the weights."""
+        require_torch()
+        return folder_counter(model_folder(model, hub))
 
     def encode_passages(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
         """Arrays ``dense`` (n, 1024), ``sparse`` CSR (n, vocabulary), ``colbert`` n of (tokens, 1024)."""
@@ -164,17 +172,10 @@ class BgeM3Encoder:
         """As ``encode_passages``: the model takes no prompt (its model card)."""
         return self._encode(texts)
 
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        if not texts:
-            return []
-        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        # verbose=False: the windows are cut below, so the tokenizer's warning of long input misleads.
-        return list(self._tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"])
-
     def _encode(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
         parts: list[Sequence[int]] = []
         owner: list[int] = []
-        for index, ids in enumerate(self._ids(texts)):
+        for index, ids in enumerate(token_ids(self._tokenizer, texts)):
             for part in windows(ids, self.max_tokens):
                 parts.append(part)
                 owner.append(index)

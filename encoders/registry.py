@@ -11,6 +11,7 @@ from typing import Any
 from encoders.base import Encoder
 from encoders.identity import check_identity
 from encoders.model_files import looks_like_path
+from encoders.token_counts import TokenCounter
 from encoders.torch_device import INT8
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
@@ -89,6 +90,24 @@ def encoder_from_identity(identity: EncoderIdentity, **overrides: Any) -> Encode
     encoder = get_encoder(name, **options)
     check_identity(identity, encoder.identity)
     return encoder
+
+
+def counter_from_identity(identity: EncoderIdentity) -> TokenCounter:
+    """What counts tokens as the encoder does that a corpus records, without its weights where that can be.
+
+    Raises
+    ------
+    EncoderError
+        The encoder, or its tokenizer, cannot be loaded.
+
+    """
+    name = str(identity.options["model"]) if _moved(identity, identity.options) else identity.name
+    make, given = _maker(name)
+    light = getattr(make, "token_counter", None)
+    if light is None:
+        return encoder_from_identity(identity).count_tokens
+    counter: TokenCounter = light(**{**given, **identity.options})
+    return counter
 
 
 def unknown_name(name: str) -> str:

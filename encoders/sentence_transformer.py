@@ -18,6 +18,7 @@ from encoders.folder_facts import positions, stated_prompts
 from encoders.model_files import Hub, folder_revision, loading, model_folder
 from encoders.presets import Preset, preset_for, preset_of
 from encoders.remote_code import check_trusted, has_own_code, trusted
+from encoders.token_counts import TokenCounter, check_tokenizer, encodable, folder_counter, token_ids
 from encoders.torch_device import choose_device, choose_precision, require_torch
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
@@ -79,7 +80,7 @@ class SentenceTransformerEncoder:
         trust_remote_code: bool | None = None,
     ) -> None:
         preset = preset_for(name) or preset_of(model or name)
-        wanted = model or (preset.model if preset else name)
+        wanted = _model_of(name, model)
         trust = trusted(trust_remote_code)
         if preset and preset.remote_code:
             check_trusted(preset.model, preset.source, trust)
@@ -95,6 +96,7 @@ class SentenceTransformerEncoder:
         self._tokenizer: Any = self._model.tokenizer
         if not callable(self._tokenizer):
             raise EncoderError(f"The model {wanted} has no tokenizer of transformers, so it cannot be run here.")
+        check_tokenizer(self._tokenizer, folder)
         self._length = self._choose_length(max_length, preset)
         self._model.max_seq_length = self._length
         self._tasks = self._choose_tasks(preset)
@@ -201,7 +203,24 @@ class SentenceTransformerEncoder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens and prompt left out."""
-        return [len(ids) for ids in self._ids(texts)]
+        return [len(ids) for ids in token_ids(self._tokenizer, texts)]
+
+    @staticmethod
+    def token_counter(
+        name: str,
+        *,
+        model: str | None = None,
+        hub: Hub = "huggingface",
+        trust_remote_code: bool | None = None,
+        **_: Any,
+    ) -> TokenCounter:
+        """What counts as ``count_tokens`` does for these options, without the weights."""
+        require_torch()
+        folder = model_folder(_model_of(name, model), hub)
+        trust = trusted(trust_remote_code)
+        if has_own_code(folder):
+            check_trusted(name, str(folder), trust)
+        return folder_counter(folder, trust_remote_code=trust)
 
     def encode_passages(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
         """``{"dense": float32 array of shape (n, dim)}`` for texts to be found."""
@@ -210,10 +229,6 @@ class SentenceTransformerEncoder:
     def encode_queries(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
         """``{"dense": float32 array of shape (n, dim)}`` for questions."""
         return {"dense": self._encode(texts, "query")}
-
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        clean = [_clean(text) for text in texts]
-        return list(self._tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]) if clean else []
 
     def _overhead(self, prompt: str) -> int:
         return len(self._tokenizer(prompt)["input_ids"])
@@ -224,7 +239,7 @@ class SentenceTransformerEncoder:
         owner: list[int] = []
         for index, (text, length) in enumerate(zip(texts, self.count_tokens(texts), strict=True)):
             # Text and prompt may share a token where they meet, so only a clear distance is believed.
-            found = [_clean(text)] if length < self._room - 4 else self._windows(_clean(text), prompt)
+            found = [encodable(text)] if length < self._room - 4 else self._windows(encodable(text), prompt)
             parts += found
             owner += [index] * len(found)
         lengths = self.count_tokens(parts)
@@ -264,8 +279,10 @@ def _modules() -> Any:
         return import_module("sentence_transformers.models")
 
 
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _model_of(name: str, model: str | None) -> str:
+    """The folder or hub id: as given, else the preset's."""
+    preset = preset_for(name) or preset_of(name)
+    return model or (preset.model if preset else name)
 
 
 def _unit(vectors: DenseBatch) -> DenseBatch:

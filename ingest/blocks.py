@@ -11,7 +11,7 @@ import numpy as np
 
 from encoders.analysis import Analyzer, make_analyzer
 from encoders.bags import Bags, bags_of
-from encoders.registry import encoder_from_identity
+from encoders.registry import counter_from_identity
 from encoders.word2vec import spool_line
 from ingest.splitting import CountTokens, estimate_tokens, split
 from schemas.documents import Document, Passage
@@ -172,7 +172,7 @@ class BlockMaker:
 
 @lru_cache(maxsize=2)
 def _counter(identity: str) -> CountTokens:
-    return encoder_from_identity(EncoderIdentity.model_validate_json(identity)).count_tokens
+    return counter_from_identity(EncoderIdentity.model_validate_json(identity))
 
 
 def _block_maker(settings: BlockSettings, max_tokens: int | None, identity: EncoderIdentity | None) -> BlockMaker:
