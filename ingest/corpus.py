@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from encoders.analysis import make_analyzer, recommended_tfidf
 from encoders.base import Encoder
 from encoders.lsa import DIM
-from ingest.payloads import META
+from ingest.payloads import META, index_type
 from schemas.errors import CorpusError, CorpusNotFound, UsageError
 from schemas.ingest import DEFAULT_LEXICAL, LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import AnalyzerSettings, CorpusManifest, SplitterSettings, TfidfSettings, Word2VecSettings
@@ -114,7 +114,7 @@ def create_shelves(store: Store, manifest: CorpusManifest) -> None:
     store.create_payload_index(documents, "chapter", "keyword")
     for field, kind in manifest.payload_fields.items():
         for shelf in (passages, documents):
-            store.create_payload_index(shelf, f"{META}.{field}", kind)  # type: ignore[arg-type]
+            store.create_payload_index(shelf, f"{META}.{field}", index_type(kind))
 
 
 def open_corpus(stack: ExitStack, corpus: str, store: str | Store | None) -> tuple[Store, CorpusManifest]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from schemas.documents import Document, Passage
 from schemas.ids import content_hash
-from schemas.payload_paths import payload_values
+from schemas.payload_paths import MIXED, payload_values
 from stores.base import PayloadIndexType
 
 META = "meta"
@@ -52,31 +52,33 @@ def document_payload(document: Document, passages: int, digest: str) -> dict[str
 
 
 class FieldTypes:
-    """Learns which index each payload field wants from the values that pass by; nested ones too, by their paths."""
+    """Learns the type of each payload field from the values that pass by; nested ones too, by their paths."""
 
     def __init__(self, known: Mapping[str, str] | None = None) -> None:
-        self._types: dict[str, PayloadIndexType] = dict(known or {})  # type: ignore[arg-type]
+        self._types: dict[str, str] = dict(known or {})
 
     def add(self, payload: Mapping[str, Any]) -> None:
-        """Look at one document's fields; mixed numbers become float, other mixtures keyword."""
+        """Look at one document's fields; mixed numbers become float, other mixtures ``MIXED``."""
         for field, value in payload_values(payload):
-            kind = _index_type(value)
-            if kind is None:
-                continue
-            known = self._types.get(field)
-            if known is None or known == kind:
-                self._types[field] = kind
-            elif {known, kind} == {"integer", "float"}:
-                self._types[field] = "float"
-            else:
-                self._types[field] = "keyword"
+            for item in value if isinstance(value, list) else [value]:
+                kind = _type_of(item)
+                known = self._types.get(field)
+                if kind is None or kind == known:
+                    continue
+                numbers = {known, kind} == {"integer", "float"}
+                self._types[field] = kind if known is None else "float" if numbers else MIXED
 
-    def as_dict(self) -> dict[str, PayloadIndexType]:
-        """Index types by field, sorted by field."""
+    def as_dict(self) -> dict[str, str]:
+        """Types by field, sorted by field."""
         return dict(sorted(self._types.items()))
 
 
-def _index_type(value: Any) -> PayloadIndexType | None:
+def index_type(kind: str) -> PayloadIndexType:
+    """The index of a field of that type: a mixture is mostly text."""
+    return "keyword" if kind == MIXED else cast(PayloadIndexType, kind)
+
+
+def _type_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
@@ -85,6 +87,4 @@ def _index_type(value: Any) -> PayloadIndexType | None:
         return "float"
     if isinstance(value, str):
         return "keyword"
-    if isinstance(value, list) and value:
-        return _index_type(value[0])
     return None

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+MIXED = "mixed"
+"""The type of a field whose values are of several types: numbers here, text there."""
+
 _PLAIN = re.compile(r"[\w-]+\Z")
 _DEEPEST = 16
 

@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
 from qdrant_client import models
 
 from schemas.errors import UsageError
-from schemas.payload_paths import find_path
-from search.text_match import ValuesOf, matching_values
+from schemas.payload_paths import MIXED, find_path
+from search.dates import dates_within, when
+from search.text_match import MOST_MATCHES, ValuesOf, matching_values
 
 META = "meta"
 OWN_FIELDS: Mapping[str, str] = {
@@ -35,11 +35,12 @@ def parse_where(
     r"""All of ``conditions`` as one filter; None where there are none.
 
     ``fields`` maps a payload field's path to its index type (``keyword``, ``integer``, ``float``,
-    ``bool``); a nested one is written with dots, ``rooms.price``. The forms: ``FIELD=VALUE``,
+    ``bool``, ``mixed``); a nested one is written with dots, ``rooms.price``. The forms: ``FIELD=VALUE``,
     ``FIELD=A|B`` (any of; ``\|`` is a bar in a value), ``FIELD!=VALUE`` (none of),
-    ``FIELD>=N`` and its kin (numbers, and text such as ISO dates where it is a number's field),
-    ``FIELD~WORDS`` (text that holds the words, by ``search.text_match`` over the field's distinct values
-    that ``values_of`` gives, else by the engine). An empty value asks for points without the field.
+    ``FIELD>=N`` and its kin (numbers, and dates in text: ``search.dates``), ``FIELD~WORDS`` (text that
+    holds the words, by ``search.text_match``). ``values_of`` gives a field's distinct values; without it
+    words are found by the engine, and dates in ISO's form alone. In a mixed field ``12`` is the number
+    and the text. An empty value asks for points without the field.
 
     Raises ``UsageError`` for an unknown field, naming near ones, and for a value of another type.
     """
@@ -57,12 +58,13 @@ def parse_where(
             empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
             (must_not if op == "!=" else must).append(empty)
         elif op in ("=", "!="):
-            values = [_typed(part.replace("\\|", "|"), kind, condition) for part in _BAR.split(value)]
+            parts = [part.replace("\\|", "|") for part in _BAR.split(value)]
+            values = [meant for part in parts for meant in _meant(part, kind, condition)]
             (must if op == "=" else must_not).append(_equal(key, values))
         elif op == "~":
             must.append(_holding(key, value, kind, condition, values_of))
         else:
-            must.append(_range(key, op, value, kind, condition))
+            must.append(_range(key, op, value, kind, condition, values_of))
     return models.Filter(must=must or None, must_not=must_not or None)
 
 
@@ -76,6 +78,18 @@ def _key(field: str, fields: Mapping[str, str], condition: str) -> tuple[str, st
     near = difflib.get_close_matches(field, known, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}."
     raise UsageError(f"--where {condition!r}: the corpus has no field {field!r}; {hint}")
+
+
+def _meant(value: str, kind: str, condition: str) -> list[str | int | float | bool]:
+    """What a value may be in a field: one thing, but in a mixed one each that it can be read as."""
+    if kind != MIXED:
+        return [_typed(value, kind, condition)]
+    found: list[str | int | float | bool] = [value.strip()]
+    if (number := _as_number(value)) is not None:
+        found.append(number)
+    if value.strip().lower() in ("true", "false"):
+        found.append(value.strip().lower() == "true")
+    return found
 
 
 def _typed(value: str, kind: str, condition: str) -> str | int | float | bool:
@@ -92,39 +106,37 @@ def _typed(value: str, kind: str, condition: str) -> str | int | float | bool:
 
 
 def _number(text: str, condition: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = _as_number(text)
+    if number is None:
         raise UsageError(f"--where {condition!r}: the field holds numbers, and {text!r} is none.")
     return number
 
 
+def _as_number(text: str) -> int | float | None:
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else None
+    return None
+
+
 def _equal(key: str, values: Sequence[Any]) -> Any:
-    if any(isinstance(value, float) for value in values):
-        # Qdrant matches no floats by equality: a range with both ends at the value does.
-        ranges = [models.FieldCondition(key=key, range=models.Range(gte=v, lte=v)) for v in values]
-        return ranges[0] if len(ranges) == 1 else models.Filter(should=list(ranges))
-    conditions = [
-        models.FieldCondition(key=key, range=models.Range(gte=v, lte=v))
-        if isinstance(v, int) and not isinstance(v, bool)
-        else models.FieldCondition(key=key, match=models.MatchValue(value=v))
-        for v in values
-    ]
-    if len(conditions) == 1:
-        return conditions[0]
-    if all(isinstance(value, str) for value in values):
+    if len(values) > 1 and all(isinstance(value, str) for value in values):
         return models.FieldCondition(key=key, match=models.MatchAny(any=[str(value) for value in values]))
-    return models.Filter(should=list(conditions))
+    # Qdrant matches no floats by equality: a range with both ends at the value does, for whole numbers too.
+    conditions = [
+        models.FieldCondition(key=key, match=models.MatchValue(value=value))
+        if isinstance(value, str | bool)
+        else models.FieldCondition(key=key, range=models.Range(gte=value, lte=value))
+        for value in values
+    ]
+    return conditions[0] if len(conditions) == 1 else models.Filter(should=list(conditions))
 
 
 def _holding(key: str, words: str, kind: str, condition: str, values_of: ValuesOf | None) -> Any:
-    if kind != "keyword":
+    if kind not in ("keyword", MIXED):
         raise UsageError(f"--where {condition!r}: ~ looks for words in text, and the field holds none; compare with =.")
     if values_of is None:
         return models.FieldCondition(key=key, match=models.MatchText(text=words))
@@ -137,15 +149,25 @@ def _holding(key: str, words: str, kind: str, condition: str, values_of: ValuesO
     return models.FieldCondition(key=key, match=models.MatchAny(any=found))
 
 
-def _range(key: str, op: str, value: str, kind: str, condition: str) -> models.FieldCondition:
+def _range(key: str, op: str, value: str, kind: str, condition: str, values_of: ValuesOf | None) -> Any:
     name = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}[op]
     if kind in ("integer", "float"):
         return models.FieldCondition(key=key, range=models.Range(**{name: _number(value, condition)}))
-    if re.match(r"^\d{4}(-\d{2}(-\d{2}([T ].*)?)?)?$", value):
-        padded = value + "-01-01"[len(value) - 4 :] if len(value) < 10 else value
-        end: dict[str, Any] = {name: padded}
-        try:
-            return models.FieldCondition(key=key, range=models.DatetimeRange(**end))
-        except ValidationError:
-            raise UsageError(f"--where {condition!r}: {value!r} is no date; write it as 2024-05-31.") from None
-    raise UsageError(f"--where {condition!r}: {op} compares numbers and ISO dates, and {value!r} is neither.")
+    either: list[Any] = []
+    if kind == MIXED and (number := _as_number(value)) is not None:
+        either.append(models.FieldCondition(key=key, range=models.Range(**{name: number})))
+    if kind in ("keyword", MIXED) and (moment := when(value)) is not None:
+        end: dict[str, Any] = {name: moment}
+        either.append(models.FieldCondition(key=key, range=models.DatetimeRange(**end)))
+        found = dates_within(values_of(key), op, moment) if values_of is not None else []
+        if len(found) > MOST_MATCHES:
+            raise UsageError(f"--where {condition!r}: {len(found):,} values match, more than {MOST_MATCHES:,}.")
+        if found:
+            either.append(models.FieldCondition(key=key, match=models.MatchAny(any=found)))
+    if not either:
+        holds = {"keyword": "text", "bool": "yes or no", MIXED: "numbers and text"}.get(kind, kind)
+        raise UsageError(
+            f"--where {condition!r}: {op} compares numbers, and dates such as 2024-05-31; the field holds {holds}, and "
+            f"{value!r} is no date."
+        )
+    return either[0] if len(either) == 1 else models.Filter(should=either)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ingest.payloads import index_type
 from schemas.errors import UsageError
 from schemas.ids import passage_point_id
 from schemas.spaces import PointBatch, Space, SpaceKind
@@ -12,6 +13,7 @@ from stores.server import ServerStore
 
 FIELDS = {
     "city": "keyword", "stars": "integer", "price": "float", "has_pool": "bool", "opened": "keyword", "tags": "keyword",
+    "seen": "keyword", "rate": "mixed",
 }  # fmt: skip
 ROWS = [
     {"city": "Seattle", "stars": 3, "price": 99.5, "has_pool": True, "opened": "2019-05-01", "tags": ["spa", "bar"]},
@@ -20,6 +22,10 @@ ROWS = [
     {"city": "seattle north", "stars": 2, "price": 60.0, "has_pool": False, "opened": "2019-12-31"},
     {"stars": 4, "price": 99.0, "has_pool": True, "opened": "2020-02-29", "tags": ["spa"]},
 ]
+SEEN = ["2021/06/30", "2021.7.15", "2022年1月1日", "2020-01-01", "2021-07-01 08:30"]
+RATES = [120, "95", "on request", 60.5, True]
+for _row, _seen, _rate in zip(ROWS, SEEN, RATES, strict=True):
+    _row.update(seen=_seen, rate=_rate)
 TITLES = ["Runway Rest", "湖畔客栈", "Garden Hotel", "North Inn", "Rest House"]
 
 
@@ -29,7 +35,7 @@ def store(request, tmp_path_factory):
     with ServerStore(":memory:") if request.param == "emulated" else EdgeStore(folder / "store") as store:
         store.create_collection("c.g1.passages", [Space(name="dense", kind=SpaceKind.DENSE, dim=2)])
         for field, kind in FIELDS.items():
-            store.create_payload_index("c.g1.passages", f"meta.{field}", kind)
+            store.create_payload_index("c.g1.passages", f"meta.{field}", index_type(kind))
         store.create_payload_index("c.g1.passages", "title", "keyword")
         ids = [passage_point_id("c", str(n), 0) for n in range(len(ROWS))]
         payloads = [
@@ -76,6 +82,29 @@ def store(request, tmp_path_factory):
 def test_a_condition_chooses_the_rows_that_python_chooses(store, where, expected):
     found = {record.payload["n"] for record in store.scroll("c.g1.passages", query_filter=parse_where(where, FIELDS))}
     assert found == {n for n, row in enumerate(ROWS) if expected(row)}
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ("seen>=2021-07-01", {1, 2, 4}),
+        ("seen<2021/7/1", {0, 3}),
+        ("seen>2021年6月30日", {1, 2, 4}),
+        ("seen<=2021-06-30", {0, 3}),
+        ("rate=95", {1}),
+        ("rate=95|60.5", {1, 3}),
+        ("rate=60.5|on request", {2, 3}),
+        ("rate!=95", {0, 2, 3, 4}),
+        ("rate>=60", {0, 3}),
+        ("rate=on request", {2}),
+        ("rate=true", {4}),
+        ("rate~request", {2}),
+    ],
+)
+def test_other_forms_of_dates_and_fields_of_mixed_types_are_compared_by_what_they_say(store, where, rows):
+    condition = parse_where([where], FIELDS, lambda key: store.facet("c.g1.passages", key, limit=100))
+    found = {record.payload["n"] for record in store.scroll("c.g1.passages", query_filter=condition)}
+    assert found == rows
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def test_a_document_s_own_field_wins_over_ours():
         ("ctiy=Seattle", "did you mean 'city'"),
         ("stars=many", "holds numbers"),
         ("has_pool=perhaps", "true or false"),
-        ("city>Seattle", "neither"),
+        ("city>Seattle", "holds text"),
+        ("has_pool>1", "holds yes or no"),
         ("zzz=1", "there are"),
     ],
 )

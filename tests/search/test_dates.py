@@ -1,0 +1,41 @@
+"""Dates in text, whoever wrote them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.dates import dates_within, when
+
+FORMS = [
+    "{0:%Y-%m-%d}", "{0:%Y/%m/%d}", "{0.year}/{0.month}/{0.day}", "{0.year}.{0.month}.{0.day}",
+    "{0.year}年{0.month}月{0.day}日",
+]  # fmt: skip
+
+
+@given(st.dates(min_value=datetime(1000, 1, 1).date()), st.sampled_from(FORMS))
+def test_a_date_is_the_same_day_in_every_form(day, form):
+    assert when(form.format(day)) == datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+@given(st.datetimes(min_value=datetime(1000, 1, 2), max_value=datetime(9990, 1, 1)), st.integers(-12, 12))
+def test_a_time_with_its_zone_is_that_moment(moment, hours):
+    text = f"{moment.isoformat()}{'+' if hours >= 0 else '-'}{abs(hours):02}:00"
+    assert when(text) == moment.replace(tzinfo=UTC) - timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Seattle", "2021-13-01", "2021-02-30", "98101", "12/31/2021", "2021-06-30x", "0000"]
+)
+def test_other_text_is_no_date(text):
+    assert when(text) is None
+
+
+@pytest.mark.parametrize(("text", "day"), [("2021", "2021-01-01"), ("2021-6", "2021-06-01"), ("2021年", "2021-01-01")])
+def test_what_is_left_out_is_the_first(text, day):
+    assert when(text) == when(day)
+
+
+def test_dates_that_engines_read_are_left_to_them():
+    assert dates_within(["2021-06-30", "2021/06/30", "2021/6/29", "x"], ">=", when("2021-06-30")) == ["2021/06/30"]
