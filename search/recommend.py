@@ -16,7 +16,7 @@ from schemas.errors import UsageError
 from schemas.search import Hit, SearchResponse, Snippet, SpaceScore, Took
 from schemas.spaces import Shelf, SpaceKind
 from search.corpus import DEFAULT_FUSION, Corpus
-from search.fusion import WINDOW, fuse
+from search.fusion import WINDOW, Fused, Standing, fuse
 from search.ranking import sparse_minima
 
 UNLIKE_WEIGHT = 0.5
@@ -36,8 +36,9 @@ def recommend(
     """Documents near the mean of ``like`` and away from the mean of ``unlike`` (ids or titles), best first.
 
     With one space a hit's score is the similarity there: for ``tfidf`` and one liked document the
-    cosine that scikit-learn's ``linear_kernel`` gives. With several they are fused. The documents
-    named are never among the hits.
+    cosine that scikit-learn's ``linear_kernel`` gives. With several they are fused, and a hit that lies
+    deeper in a space than was looked has its score there, without a rank. The documents named are
+    never among the hits.
 
     Raises ``UsageError`` for a document that is not there, with near titles, or an unknown space.
     """
@@ -70,6 +71,9 @@ def recommend(
     ranking = fuse(lists, method=DEFAULT_FUSION, weights=chosen, minima=minima, limit=limit) if lists else []
     records = corpus.store.retrieve(corpus.collection(Shelf.DOCUMENTS), [fused.id for fused in ranking])
     payloads = {str(record.id): record.payload or {} for record in records}
+    # An ingest may have taken a document away since it was ranked.
+    ranking = [fused for fused in ranking if fused.id in payloads]
+    deeper = _deeper(corpus, asked, ranking)
     hits = []
     for rank, fused in enumerate(ranking, 1):
         payload: dict[str, Any] = payloads[fused.id]
@@ -89,7 +93,7 @@ def recommend(
                 payload=dict(payload.get("meta") or {}),
                 spaces={
                     space: SpaceScore(rank=place, score=round(score, 6), share=round(share, 4))
-                    for space, (place, score, share) in fused.spaces.items()
+                    for space, (place, score, share) in {**deeper.get(fused.id, {}), **fused.spaces}.items()
                 },
                 snippet=Snippet(text=text[:160]),
             )
@@ -102,6 +106,28 @@ def recommend(
     )
     shown = "like " + ", ".join(like) + (", unlike " + ", ".join(unlike) if unlike else "")
     return SearchResponse(query=shown, corpus=corpus.name, hits=hits, fusion=DEFAULT_FUSION, weights=used, took_ms=took)
+
+
+def _deeper(
+    corpus: Corpus, asked: Sequence[tuple[str, Any]], ranking: Sequence[Fused]
+) -> dict[str, dict[str, Standing]]:
+    """What each document of the ranking scores in the spaces whose lists lack it, by its point and space."""
+    found: dict[str, dict[str, Standing]] = {}
+    requests = []
+    for space, query in asked:
+        lacking = [fused.id for fused in ranking if space not in fused.spaces]
+        if corpus.manifest.spaces[space].kind is SpaceKind.SPARSE:
+            # Where no term is shared the engine gives nothing.
+            for point in lacking:
+                found.setdefault(point, {})[space] = Standing(None, 0.0, 0.0)
+        if lacking:
+            among = models.Filter(must=[models.HasIdCondition(has_id=list(lacking))])
+            requests.append(models.QueryRequest(query=query, using=space, filter=among, limit=len(lacking)))
+    answers = corpus.store.query(corpus.collection(Shelf.DOCUMENTS), requests) if requests else []
+    for request, points in zip(requests, answers, strict=True):
+        for hit in points:
+            found.setdefault(str(hit.id), {})[str(request.using)] = Standing(None, float(hit.score), 0.0)
+    return found
 
 
 def _conditions(value: Any) -> list[Any]:

@@ -1,12 +1,16 @@
 """What a search refuses, and how it is asked from an event loop."""
 
 import asyncio
+from importlib import import_module
 
+import numpy as np
 import pytest
 
 from schemas.errors import UsageError
+from schemas.spaces import Shelf
 from search import Corpus
 from search.recommend import recommend
+from tests.search.conftest import TERMS
 
 
 def test_an_unknown_method_is_refused_also_where_one_space_alone_is_asked(filled):
@@ -42,3 +46,25 @@ def test_nothing_is_recommended_that_was_named(filled):
     found = recommend(Corpus("demo", filled[0]), ["D1", "d2"], ["d3"], limit=100)
     assert len(found.hits) == 57
     assert {"d1", "d2", "d3"}.isdisjoint(hit.document_id for hit in found.hits)
+
+
+def test_a_recommendation_says_its_similarity_in_every_space_however_deep_it_lies_there(filled, monkeypatch):
+    store, _ = filled
+    corpus = Corpus("demo", store)
+    monkeypatch.setattr(import_module("search.recommend"), "WINDOW", 5)
+    vectors = {
+        record.payload["document_id"]: record.vector
+        for record in store.scroll(corpus.collection(Shelf.DOCUMENTS), vectors=True)
+    }
+    wide = {document: np.zeros(TERMS) for document in vectors}
+    for document, held in vectors.items():
+        wide[document][held["tfidf"].indices] = held["tfidf"].values
+    found = recommend(corpus, ["d1"], limit=20)
+    assert any(standing.rank is None for hit in found.hits for standing in hit.spaces.values())
+    for hit in found.hits:
+        assert set(hit.spaces) == {"dense", "tfidf"}
+        cosine = {
+            "dense": np.dot(vectors["d1"]["dense"], vectors[hit.document_id]["dense"]),
+            "tfidf": wide["d1"] @ wide[hit.document_id],
+        }
+        assert {space: told.score for space, told in hit.spaces.items()} == pytest.approx(cosine, abs=1e-5)
