@@ -14,6 +14,7 @@ from schemas.generations import DropReport, Generation, GenerationsReport, Resto
 from schemas.manifest import CorpusManifest, Rebuild
 from schemas.spaces import Shelf
 from stores.base import Store, collection_name
+from stores.sizes import shelf_bytes, total_bytes
 
 
 def list_generations(corpus: str, *, store: str | Store | None = None) -> GenerationsReport:
@@ -98,7 +99,7 @@ def drop_generations(
         opened, manifest = open_corpus(stack, corpus, store)
         if in_the_making:
             left = unfinished(opened, manifest)
-            size = None if left is None else _bytes(opened, corpus, left.generation)
+            size = None if left is None else total_bytes(shelf_bytes(opened, corpus, left.generation))
             give_up(opened, manifest)
             dropped = [] if left is None else [left.generation]
             return DropReport(corpus=corpus, store=opened.location, dropped=dropped, unfinished=True, bytes=size)
@@ -106,7 +107,7 @@ def drop_generations(
             raise UsageError(f"{corpus!r} keeps the generations {_numbers(manifest)}; name one, or give --all.")
         going = [_kept(manifest, generation)] if not every or not manifest.kept else manifest.kept
         numbers = [one.generation for one in going]
-        sizes = [_bytes(opened, corpus, number) for number in numbers]
+        sizes = [total_bytes(shelf_bytes(opened, corpus, number)) for number in numbers]
         kept = [one for one in manifest.kept if one.generation not in numbers]
         manifest = manifest.model_copy(update={"kept": kept, "newest": manifest.next_generation - 1})
         # The manifest first: what it names stands whole.
@@ -212,12 +213,6 @@ def _collections(store: Store, manifest: CorpusManifest) -> dict[str, str]:
     return {shelf: name for shelf, name in names.items() if store.collection_exists(name)}
 
 
-def _bytes(store: Store, corpus: str, generation: int) -> int | None:
-    names = [collection_name(corpus, generation, shelf) for shelf in Shelf]
-    sizes = [store.disk_bytes(name) for name in names if store.collection_exists(name)]
-    return None if None in sizes else sum(size or 0 for size in sizes)
-
-
 def _described(store: Store, manifest: CorpusManifest, state: Literal["in use", "kept", "unfinished"]) -> Generation:
     return Generation(
         generation=manifest.generation,
@@ -230,5 +225,5 @@ def _described(store: Store, manifest: CorpusManifest, state: Literal["in use", 
         weighting=manifest.tfidf.weighting,
         storage=manifest.storage.model_dump(mode="json", exclude_defaults=True),
         updated=manifest.updated,
-        bytes=_bytes(store, manifest.corpus, manifest.generation),
+        bytes=total_bytes(shelf_bytes(store, manifest.corpus, manifest.generation)),
     )

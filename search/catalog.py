@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from schemas.manifest import CorpusManifest
-from schemas.spaces import Shelf
 from search.corpus import Corpus
-from stores.base import Store, collection_name
+from stores.base import Store
 from stores.opening import open_store
+from stores.sizes import shelf_bytes, total_bytes
 
 
 class CorpusInfo(BaseModel):
@@ -43,24 +43,16 @@ def list_corpora(store: str | None = None) -> list[CorpusManifest]:
 def corpus_info(name: str, store: str | Store | None = None) -> CorpusInfo:
     """One corpus; raises ``CorpusNotFound`` where there is none of that name."""
     with Corpus(name, store) as corpus:
-        sizes = _sizes(corpus.store, corpus.manifest)
-        total, passages = _sum(sizes), corpus.manifest.counts.passages
+        sizes = shelf_bytes(corpus.store, name, corpus.manifest.generation)
+        total, passages = total_bytes(sizes), corpus.manifest.counts.passages
         per_passage = total // passages if passages and total is not None else None
         return CorpusInfo(
             store=corpus.store.location,
             manifest=corpus.manifest,
             bytes_on_disk=sizes,
             bytes_per_passage=per_passage,
-            kept_bytes={kept.generation: _sum(_sizes(corpus.store, kept)) for kept in corpus.manifest.kept},
+            kept_bytes={
+                kept.generation: total_bytes(shelf_bytes(corpus.store, name, kept.generation))
+                for kept in corpus.manifest.kept
+            },
         )
-
-
-def _sizes(store: Store, manifest: CorpusManifest) -> dict[str, int | None]:
-    """The bytes of each shelf of one generation."""
-    names = {str(shelf): collection_name(manifest.corpus, manifest.generation, shelf) for shelf in Shelf}
-    return {shelf: store.disk_bytes(name) if store.collection_exists(name) else 0 for shelf, name in names.items()}
-
-
-def _sum(sizes: dict[str, int | None]) -> int | None:
-    known = [size for size in sizes.values() if size is not None]
-    return sum(known) if len(known) == len(sizes) else None

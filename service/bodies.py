@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-LONGEST_QUERY = 10_000
-"""Characters of a query; a whole document is better given to ``recommend``."""
+from search.request import MAX_QUERY
 
 MOST_HITS = 1_000
 """Hits, or words, in one answer."""
@@ -39,7 +38,7 @@ class Options(_Body):
 class SearchAddress(Options):
     """One query, in an address."""
 
-    query: str = Field(max_length=LONGEST_QUERY)
+    query: str = Field(max_length=MAX_QUERY)
 
 
 class SearchBody(SearchAddress):
@@ -51,7 +50,7 @@ class SearchBody(SearchAddress):
 class BatchBody(Options):
     """Several queries, answered in one round."""
 
-    queries: list[Annotated[str, Field(max_length=LONGEST_QUERY)]] = Field(min_length=1, max_length=MOST_QUERIES)
+    queries: list[Annotated[str, Field(max_length=MAX_QUERY)]] = Field(min_length=1, max_length=MOST_QUERIES)
     weights: dict[str, float] | None = None
 
 
@@ -68,6 +67,6 @@ class RecommendBody(_Body):
 class CompareBody(_Body):
     """Two texts; ``split`` says that they are words already, parted by ``/`` or white space."""
 
-    first: str = Field(max_length=LONGEST_QUERY)
-    second: str = Field(max_length=LONGEST_QUERY)
+    first: str = Field(max_length=MAX_QUERY)
+    second: str = Field(max_length=MAX_QUERY)
     split: bool = False
