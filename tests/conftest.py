@@ -5,12 +5,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.kept import opened_store
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
     return ROOT / "samples"
+
+
+@pytest.fixture(params=["embedded", "server"])
+def kind(request) -> str:
+    """Which of both stores; the server's is its client over an engine in this process."""
+    return str(request.param)
+
+
+@pytest.fixture
+def store(kind, tmp_path):
+    """An empty store of either kind."""
+    with opened_store(kind, tmp_path / "store") as opened:
+        yield opened
 
 
 def _folder(variable: str) -> Path:

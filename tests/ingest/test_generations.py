@@ -15,11 +15,12 @@ from ingest.spaces import give_up, remove_spaces
 from schemas.errors import CorpusError, CorpusNotFound, StoreDamaged, UsageError
 from schemas.spaces import Shelf
 from schemas.storage import StorageSettings
-from search import Corpus, search
+from search import search
 from search.catalog import corpus_info
 from stores.doctor import check_store
 from stores.opening import open_store
 from stores.snapshots import snapshots_of
+from tests.kept import contents
 
 TFIDF = CorpusOptions(spaces=("tfidf",))
 SHORT = CorpusOptions(max_tokens=16)
@@ -35,26 +36,9 @@ def records(path, count, start=0):
     return path
 
 
-@pytest.fixture(params=["embedded", "server"])
-def store(request, tmp_path):
-    with open_store(str(tmp_path / "store") if request.param == "embedded" else ":memory:") as opened:
-        yield opened
-
-
 @pytest.fixture
 def rows(tmp_path):
     return records(tmp_path / "rows.jsonl", 8)
-
-
-def contents(store, corpus="c"):
-    with Corpus(corpus, store) as opened:
-        return {
-            shelf: {
-                str(r.id): (r.payload, json.loads(json.dumps(r.vector, default=lambda v: v.model_dump())))
-                for r in store.scroll(opened.collection(shelf), vectors=True)
-            }
-            for shelf in Shelf
-        }
 
 
 def standing(store, corpus="c"):

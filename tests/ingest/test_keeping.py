@@ -11,9 +11,10 @@ from ingest.refit import refit
 from ingest.staleness import stale_share
 from schemas.errors import CorpusError, CorpusNotFound, InputError, StoreError, UsageError
 from schemas.spaces import Shelf
-from search import Corpus, search
+from search import search
 from stores.base import collection_name
 from stores.opening import open_store
+from tests.kept import contents, opened_store, points
 
 LEXICAL = CorpusOptions(spaces=("tfidf", "word2vec"))
 ALL = CorpusOptions(spaces=("dense", "tfidf", "word2vec"))
@@ -37,31 +38,6 @@ def write(path, rows):
 @pytest.fixture
 def rows(tmp_path):
     return write(tmp_path / "rows.jsonl", ROWS)
-
-
-def opened_store(kind, folder):
-    return open_store(str(folder) if kind == "embedded" else ":memory:")
-
-
-@pytest.fixture(params=["embedded", "server"])
-def store(request, tmp_path):
-    with opened_store(request.param, tmp_path / "store") as opened:
-        yield opened
-
-
-def points(store, corpus, shelf):
-    with Corpus(corpus, store) as opened:
-        return {
-            str(record.id): (
-                record.payload,
-                json.loads(json.dumps(record.vector, default=lambda v: v.model_dump(), sort_keys=True)),
-            )
-            for record in store.scroll(opened.collection(shelf), vectors=True)
-        }
-
-
-def everything(store, corpus):
-    return {shelf: points(store, corpus, shelf) for shelf in Shelf}
 
 
 # -- rejected rows -----------------------------------------------------------------------------
@@ -108,11 +84,11 @@ def test_a_dry_run_of_a_new_corpus_counts_and_writes_nothing(tmp_path, rows):
 
 def test_a_dry_run_says_what_would_happen_and_leaves_every_point(store, tmp_path, rows):
     ingest([rows], "c", store=store, options=LEXICAL)
-    before, manifest = everything(store, "c"), store.read_manifest("c")
+    before, manifest = contents(store, "c"), store.read_manifest("c")
     write(rows, [ROWS[0], {**ROWS[1], "stars": 5}, MORE[0]])
     report = ingest([rows], "c", store=store, prune=True, dry_run=True)
     assert (report.added, report.changed, report.unchanged, report.removed) == (1, 1, 1, 1)
-    assert everything(store, "c") == before
+    assert contents(store, "c") == before
     assert store.read_manifest("c") == manifest
 
 
@@ -184,9 +160,9 @@ def test_a_refit_knows_the_new_words_and_keeps_learned_vectors(store, tmp_path, 
     stale, share = stale_share(store.read_manifest("c").fit)
     assert stale == len(MORE)
     assert share > 0.5
-    before = everything(store, "c")
+    before = contents(store, "c")
     report = refit("c", store=store)
-    after = everything(store, "c")
+    after = contents(store, "c")
     assert report.stale_share == round(share, 4)
     assert report.terms > report.terms_before
     assert stale_share(store.read_manifest("c").fit) == (0, 0.0)
@@ -216,7 +192,7 @@ def test_a_refit_gives_the_tfidf_of_a_corpus_made_at_once(store, tmp_path, rows)
 
 def test_a_refit_cut_off_before_the_switch_leaves_the_old_model_in_use(store, rows, monkeypatch):
     ingest([rows], "c", store=store, options=LEXICAL)
-    before = everything(store, "c")
+    before = contents(store, "c")
     with monkeypatch.context() as patched:
         write_manifest = store.write_manifest
 
@@ -228,11 +204,11 @@ def test_a_refit_cut_off_before_the_switch_leaves_the_old_model_in_use(store, ro
         patched.setattr(store, "write_manifest", fail)
         with pytest.raises(StoreError):
             refit("c", store=store)
-    assert everything(store, "c") == before
+    assert contents(store, "c") == before
     assert store.collection_exists(collection_name("c", 2, Shelf.PASSAGES))
     assert refit("c", store=store).generation == 2
     assert {name.split(".")[1] for name in store.list_collections()} == {"g2"}
-    assert everything(store, "c")[Shelf.PASSAGES].keys() == before[Shelf.PASSAGES].keys()
+    assert contents(store, "c")[Shelf.PASSAGES].keys() == before[Shelf.PASSAGES].keys()
 
 
 def test_the_old_generation_is_kept_until_it_is_dropped_where_asked(store, rows):
@@ -249,10 +225,10 @@ def test_the_old_generation_is_kept_until_it_is_dropped_where_asked(store, rows)
 def test_a_refit_of_a_long_document_crosses_batches(store, tmp_path):
     text = " ".join(f"Sentence {n} speaks of room {n % 7} in wing {n % 3}." for n in range(4000))
     ingest([write(tmp_path / "long.jsonl", [{"id": "a", "text": text}])], "c", store=store, options=LEXICAL)
-    before = everything(store, "c")
+    before = contents(store, "c")
     assert len(before[Shelf.PASSAGES]) > 128
     refit("c", store=store)
-    after = everything(store, "c")
+    after = contents(store, "c")
     for shelf in (Shelf.DOCUMENTS, Shelf.PASSAGES):
         assert {p: v["tfidf"] for p, (_, v) in after[shelf].items()} == {
             p: v["tfidf"] for p, (_, v) in before[shelf].items()
@@ -277,7 +253,7 @@ def test_a_corpus_moves_between_stores_byte_for_byte(store, other, tmp_path, row
     assert report.points["passages"] == 3
     with opened_store(other, tmp_path / "other") as second:
         import_corpus(tmp_path / "c.parquet", store=second)
-        assert everything(second, "c") == everything(store, "c")
+        assert contents(second, "c") == contents(store, "c")
         assert second.read_manifest("c") == store.read_manifest("c")
         assert ingest([rows], "c", store=second).nothing_changed
         assert search("dogs at the lake", "c", store=second, where=["stars<4"]).hits[0].document_id == "a"

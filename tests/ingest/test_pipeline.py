@@ -12,7 +12,7 @@ from schemas.errors import CorpusError, CorpusNotFound, EncoderMismatch, InputEr
 from schemas.spaces import Shelf
 from search import Corpus, search
 from search.catalog import corpus_info, list_corpora
-from stores.opening import open_store
+from tests.kept import points
 
 LEXICAL = CorpusOptions(spaces=("tfidf", "word2vec"))
 
@@ -31,23 +31,6 @@ def write(path, rows):
 @pytest.fixture
 def rows(tmp_path):
     return write(tmp_path / "rows.jsonl", ROWS)
-
-
-@pytest.fixture(params=["embedded", "server"])
-def store(request, tmp_path):
-    with open_store(str(tmp_path / "store") if request.param == "embedded" else ":memory:") as opened:
-        yield opened
-
-
-def points(store, corpus, shelf):
-    with Corpus(corpus, store) as opened:
-        found = {}
-        for record in store.scroll(opened.collection(shelf), vectors=True):
-            found[str(record.id)] = (
-                record.payload,
-                json.loads(json.dumps(record.vector, default=lambda v: v.model_dump())),
-            )
-        return found
 
 
 def test_what_is_ingested_is_found_in_both_languages(store, rows):

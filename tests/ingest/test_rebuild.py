@@ -22,12 +22,12 @@ from schemas.spaces import Shelf
 from schemas.storage import StorageSettings
 from search import Corpus, search
 from stores.opening import open_store
+from tests.kept import PLACES, contents, opened_store, without
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALL = {"spaces": ("dense", "tfidf", "word2vec")}
 LEXICAL = {"spaces": ("tfidf", "word2vec")}
 
-PLACES = ["lake", "airport", "market", "清溪", "客栈", "山中", "河边", "西雅图"]
 NOVEL = "书名：溪山\n\n" + "".join(
     f"第{number}回　{title}\n" + f"他走到{title}，看见雪落在桥上。老人说：从前这里有一座客栈。{title}的灯还亮着！\n" * 4
     for number, title in zip("一二", ["渡口", "古寺"], strict=True)
@@ -53,41 +53,10 @@ def records(path, count, start=0):
     return path
 
 
-def opened_store(kind, folder):
-    return open_store(str(folder) if kind == "embedded" else ":memory:")
-
-
-@pytest.fixture(params=["embedded", "server"])
-def kind(request):
-    return request.param
-
-
-@pytest.fixture
-def store(kind, tmp_path):
-    with opened_store(kind, tmp_path / "store") as opened:
-        yield opened
-
-
-def contents(store, corpus="c"):
-    """Every point of every shelf, payload and vectors exact to the bit, and the manifest without dates and numbers."""
-    with Corpus(corpus, store) as opened:
-        found = {
-            shelf: {
-                str(r.id): (r.payload, json.loads(json.dumps(r.vector, default=lambda v: v.model_dump())))
-                for r in store.scroll(opened.collection(shelf), vectors=True)
-            }
-            for shelf in Shelf
-            if store.collection_exists(opened.collection(shelf))
-        }
-        varying = {"generation", "newest", "kept", "created", "updated"}
-        return found, opened.manifest.model_dump(exclude=varying)
-
-
-def without(points, *spaces):
-    return {
-        point: (payload, {name: vector for name, vector in vectors.items() if name not in spaces})
-        for point, (payload, vectors) in points.items()
-    }
+def whole(store, corpus="c"):
+    """Every point of every shelf, and the manifest without dates and numbers."""
+    varying = {"generation", "newest", "kept", "created", "updated"}
+    return contents(store, corpus), store.read_manifest(corpus).model_dump(exclude=varying)
 
 
 class Stopped(Exception):
@@ -135,10 +104,10 @@ def test_a_rebuilt_corpus_is_that_of_a_fresh_ingest(kind, store, tmp_path, befor
     assert report.kept_old
     assert report.changed
     assert (report.generation, report.documents) == (2, 11)
-    rebuilt, manifest = contents(store)
+    rebuilt, manifest = whole(store)
     with opened_store(kind, tmp_path / "fresh") as other:
         ingest(sources, "c", store=other, options=CorpusOptions(**before | change))
-        fresh, fresh_manifest = contents(other)
+        fresh, fresh_manifest = whole(other)
     assert rebuilt.keys() == fresh.keys()
     for shelf, points in fresh.items():
         assert rebuilt[shelf] == points, shelf
@@ -152,11 +121,11 @@ def test_with_other_storage_no_encoder_is_loaded_and_without_one_nothing_is_begu
     manifest = store.read_manifest("c")
     gone = manifest.encoders["dense"].model_copy(update={"name": str(tmp_path / "no-model")})
     store.write_manifest(manifest.model_copy(update={"encoders": {"dense": gone}}))
-    before, _ = contents(store)
+    before, _ = whole(store)
     report = rebuild("c", CorpusOptions(storage=StorageSettings(hnsw_m=8)), store=store, drop_old=True)
     assert (report.encoded, report.refitted, report.copied) == ([], [], ["dense", "tfidf", "word2vec"])
     assert report.changed == ["storage hnsw_m=8"]
-    assert contents(store)[0] == before
+    assert whole(store)[0] == before
     report = rebuild("c", CorpusOptions(weighting="bm25"), store=store, drop_old=True)
     assert (report.encoded, report.refitted, report.copied) == ([], ["tfidf", "word2vec"], ["dense"])
     manifest = store.read_manifest("c")
@@ -174,7 +143,7 @@ def test_what_half_precision_rounded_is_made_anew(kind, store, tmp_path):
     assert (report.encoded, report.refitted) == (["dense"], ["tfidf", "word2vec"])
     with opened_store(kind, tmp_path / "fresh") as other:
         ingest([rows], "c", store=other, options=CorpusOptions(**ALL))
-        assert contents(store)[0] == contents(other)[0]
+        assert whole(store)[0] == whole(other)[0]
 
 
 def test_settings_of_the_storage_change_one_by_one(store, tmp_path):
@@ -190,14 +159,14 @@ def test_settings_of_the_storage_change_one_by_one(store, tmp_path):
 def test_documents_ingested_after_the_fit_keep_what_was_counted_of_them(store, tmp_path):
     ingest([records(tmp_path / "rows.jsonl", 6)], "c", store=store, options=CorpusOptions(**LEXICAL))
     ingest([records(tmp_path / "more.jsonl", 6, start=50)], "c", store=store)
-    before, manifest = contents(store)
+    before, manifest = whole(store)
     assert any("since_fit" in payload for payload, _ in before[Shelf.DOCUMENTS].values())
     rebuild("c", CorpusOptions(storage=StorageSettings(hnsw_m=8)), store=store)
-    after, new = contents(store)
+    after, new = whole(store)
     assert after == before
     assert new["fit"] == manifest["fit"]
     rebuild("c", CorpusOptions(max_tokens=24), store=store)
-    assert not any("since_fit" in payload for payload, _ in contents(store)[0][Shelf.DOCUMENTS].values())
+    assert not any("since_fit" in payload for payload, _ in whole(store)[0][Shelf.DOCUMENTS].values())
 
 
 def test_searches_go_on_with_the_old_generation_until_the_new_one_is_whole(store, tmp_path):
@@ -221,11 +190,11 @@ def test_searches_go_on_with_the_old_generation_until_the_new_one_is_whole(store
 def test_stopped_and_run_again_it_goes_on_and_ends_in_the_same_corpus(kind, store, tmp_path):
     rows = records(tmp_path / "rows.jsonl", 66)
     ingest([rows], "c", store=store, options=CorpusOptions(spaces=("dense", "tfidf")))
-    before = contents(store)
+    before = whole(store)
     settings = CorpusOptions(max_tokens=24)
     with pytest.raises(Stopped):
         rebuild("c", settings, store=store, progress=stop_at(128))
-    assert contents(store)[0] == before[0]
+    assert whole(store)[0] == before[0]
     assert [one.state for one in list_generations("c", store=store).generations] == ["in use", "unfinished"]
     for other in (CorpusOptions(max_tokens=32), CorpusOptions(weighting="bm25")):
         with pytest.raises(CorpusError, match=r"max_tokens=24.*unfinished"):
@@ -240,10 +209,10 @@ def test_stopped_and_run_again_it_goes_on_and_ends_in_the_same_corpus(kind, stor
     ingest([rows], "c", store=store, prune=True)
     report = rebuild("c", settings, store=store)
     assert report.taken_over > 64
-    found, _ = contents(store)
+    found, _ = whole(store)
     with opened_store(kind, tmp_path / "fresh") as other:
         ingest([rows], "c", store=other, options=CorpusOptions(spaces=("dense", "tfidf"), max_tokens=24))
-        fresh, _ = contents(other)
+        fresh, _ = whole(other)
     for shelf in Shelf:
         # What an encoder says of a text may differ in the last bits by the texts it was encoded with.
         assert without(found[shelf], "dense") == without(fresh[shelf], "dense")
@@ -258,21 +227,21 @@ def test_a_stopped_copy_takes_up_what_stands(store, tmp_path):
     with pytest.raises(Stopped):
         rebuild("c", settings, store=store, progress=stop_at(128))
     ingest([records(tmp_path / "rows.jsonl", 190)], "c", store=store, prune=True)
-    before, _ = contents(store)
+    before, _ = whole(store)
     written = []
     rebuild("c", settings, store=store, progress=lambda stage, done, _: written.append((stage, done)))
     assert max(done for stage, done in written if stage == "encode") < 100
-    assert contents(store)[0] == before
+    assert whole(store)[0] == before
     assert search("quiet", "c", store=store).hits
 
 
 def test_workers_cut_and_count_to_the_same_corpus(store, tmp_path):
     ingest([records(tmp_path / "rows.jsonl", 12)], "c", store=store, options=CorpusOptions(**LEXICAL))
     rebuild("c", CorpusOptions(max_tokens=24), store=store)
-    alone, _ = contents(store)
+    alone, _ = whole(store)
     rebuild("c", CorpusOptions(max_tokens=60), store=store)
     rebuild("c", CorpusOptions(max_tokens=24), store=store, workers=2)
-    assert contents(store)[0] == alone
+    assert whole(store)[0] == alone
 
 
 def test_tuned_weights_stay_but_for_spaces_that_are_gone(store, tmp_path):
@@ -361,7 +330,7 @@ def test_killed_at_random_moments_and_run_again_it_is_the_undisturbed_one(tmp_pa
         assert store.read_manifest("c").generation == 1
     rebuild("c", settings, store=killed)
     with open_store(undisturbed) as one, open_store(killed) as other:
-        (expected, manifest), (found, other_manifest) = contents(one), contents(other)
+        (expected, manifest), (found, other_manifest) = whole(one), whole(other)
         assert other.list_collections() == one.list_collections()
     assert other_manifest == manifest
     for shelf in Shelf:

@@ -26,12 +26,6 @@ def write(path, found):
     return path
 
 
-@pytest.fixture(params=["embedded", "server"])
-def store(request, tmp_path):
-    with open_store(str(tmp_path / "store") if request.param == "embedded" else ":memory:") as opened:
-        yield opened
-
-
 def passages(store):
     return {
         (record.payload["document_id"], record.payload["position"]): record.payload["text"]

@@ -11,31 +11,14 @@ from ingest.spaces import add_spaces
 from schemas.errors import UsageError
 from schemas.spaces import Shelf
 from schemas.storage import StorageSettings
-from search import Corpus, search
-from stores.opening import open_store
+from search import search
+from tests.kept import PLACES, contents, opened_store
 
 pytest.importorskip("torch")
 pytestmark = [
     pytest.mark.models,
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
 ]
-
-PLACES = ["lake", "airport", "market", "清溪", "客栈", "山中", "河边", "西雅图"]
-
-
-def opened_store(kind, folder):
-    return open_store(str(folder) if kind == "embedded" else ":memory:")
-
-
-@pytest.fixture(params=["embedded", "server"])
-def kind(request):
-    return request.param
-
-
-@pytest.fixture
-def store(kind, tmp_path):
-    with opened_store(kind, tmp_path / "store") as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -44,17 +27,6 @@ def rows(tmp_path):
     lines = [{"id": f"r{n}", "text": f"A quiet hotel near the {PLACES[n % 8]}, room {n}. " * 3} for n in range(12)]
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     return path
-
-
-def contents(store, corpus="c"):
-    with Corpus(corpus, store) as opened:
-        return {
-            shelf: {
-                str(r.id): (r.payload, json.loads(json.dumps(r.vector, default=lambda v: v.model_dump())))
-                for r in store.scroll(opened.collection(shelf), vectors=True)
-            }
-            for shelf in Shelf
-        }
 
 
 def stop_at(passages):

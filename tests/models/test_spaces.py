@@ -18,6 +18,7 @@ from schemas.errors import CorpusError, EncoderMismatch, UsageError, XunyiError
 from schemas.spaces import Shelf
 from search import Corpus, search
 from stores.opening import open_store
+from tests.kept import PLACES, points, without
 
 pytest.importorskip("torch")
 pytestmark = [
@@ -28,7 +29,6 @@ pytestmark = [
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEXICAL = CorpusOptions(spaces=("tfidf", "word2vec"))
 TFIDF = CorpusOptions(spaces=("tfidf",))  # Word2Vec trains in a process of its own, which takes a second each time
-PLACES = ["lake", "airport", "market", "清溪", "客栈", "山中", "河边", "西雅图"]
 
 
 def records(path, count=150, extra=""):
@@ -38,26 +38,6 @@ def records(path, count=150, extra=""):
     ]
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
-
-
-@pytest.fixture(params=["embedded", "server"])
-def store(request, tmp_path):
-    with open_store(str(tmp_path / "store") if request.param == "embedded" else ":memory:") as opened:
-        yield opened
-
-
-def contents(store, corpus, shelf):
-    """Every point of a shelf: payload and vectors, exact to the bit."""
-    with Corpus(corpus, store) as opened:
-        return {
-            str(r.id): (r.payload, json.loads(json.dumps(r.vector, default=lambda v: v.model_dump())))
-            for r in store.scroll(opened.collection(shelf), vectors=True)
-        }
-
-
-def without(found, *spaces):
-    return {point: (payload, {k: v for k, v in vectors.items() if k not in spaces})
-            for point, (payload, vectors) in found.items()}  # fmt: skip
 
 
 class Stopped(Exception):
@@ -75,18 +55,18 @@ def stop_at(passages):
 def test_added_spaces_are_those_of_an_ingest_and_all_others_stay_to_the_bit(store, tmp_path, bge_folder):
     rows = records(tmp_path / "r.jsonl", 20)
     ingest([rows], "c", store=store, options=LEXICAL)
-    before = {shelf: contents(store, "c", shelf) for shelf in Shelf}
+    before = {shelf: points(store, "c", shelf) for shelf in Shelf}
     report = add_spaces("c", str(bge_folder), store=store, options={"precision": "float32"})
     assert report.added == {"dense": "dense", "sparse": "sparse"}
     for shelf in Shelf:
-        assert without(contents(store, "c", shelf), "dense", "sparse") == before[shelf]
+        assert without(points(store, "c", shelf), "dense", "sparse") == before[shelf]
     whole = CorpusOptions(
         encoder=str(bge_folder), encoder_options={"precision": "float32"}, max_tokens=60, spaces=("dense", "sparse")
     )
     ingest([rows], "d", store=store, options=whole)
     for shelf, spaces in ((Shelf.PASSAGES, ("dense", "sparse")), (Shelf.DOCUMENTS, ("dense",))):
-        found = {p["document_id"]: v for p, v in contents(store, "c", shelf).values()}
-        for payload, vectors in contents(store, "d", shelf).values():
+        found = {p["document_id"]: v for p, v in points(store, "c", shelf).values()}
+        for payload, vectors in points(store, "d", shelf).values():
             mine = found[payload["document_id"]]
             assert mine["dense"] == pytest.approx(vectors["dense"], abs=1e-5)
             for space in spaces[1:]:
@@ -110,7 +90,7 @@ def test_a_second_dense_model_gets_a_name_of_its_own_and_each_is_asked_alone(sto
     rows = records(tmp_path / "r.jsonl", 13)
     assert ingest([rows], "c", store=store).added == 1
     for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
-        assert all(second in vectors for _, vectors in contents(store, "c", shelf).values())
+        assert all(second in vectors for _, vectors in points(store, "c", shelf).values())
 
 
 def test_a_taken_name_is_refused_with_both_encoders(store, tmp_path, bge_folder, qwen_folder):
@@ -131,7 +111,7 @@ def test_a_stopped_run_is_taken_up_where_it_was_also_over_an_ingest(store, tmp_p
     ingest([rows], "c", store=store, options=TFIDF)
     with pytest.raises(Stopped):
         add_spaces("c", str(bge_folder), store=store, progress=stop_at(128))
-    before = contents(store, "c", Shelf.PASSAGES)
+    before = points(store, "c", Shelf.PASSAGES)
     assert search("quiet hotel", "c", store=store).hits
     with pytest.raises(CorpusError, match="--unfinished"):
         refit("c", store=store)
@@ -139,10 +119,10 @@ def test_a_stopped_run_is_taken_up_where_it_was_also_over_an_ingest(store, tmp_p
         add_spaces("c", str(bge_folder), store=store, spaces=["dense"])
     report = add_spaces("c", str(bge_folder), store=store)
     assert report.taken_over == 128
-    assert without(contents(store, "c", Shelf.PASSAGES), "dense", "sparse") == before
-    undisturbed = contents(store, "c", Shelf.PASSAGES)
+    assert without(points(store, "c", Shelf.PASSAGES), "dense", "sparse") == before
+    undisturbed = points(store, "c", Shelf.PASSAGES)
     remove_spaces("c", ["dense", "sparse"], store=store)
-    assert contents(store, "c", Shelf.PASSAGES) == before
+    assert points(store, "c", Shelf.PASSAGES) == before
     with pytest.raises(Stopped):
         add_spaces("c", str(bge_folder), store=store, progress=stop_at(128))
     # Documents are made in the order in which they were ingested: fifteen of those that stand are gone now.
@@ -150,19 +130,19 @@ def test_a_stopped_run_is_taken_up_where_it_was_also_over_an_ingest(store, tmp_p
     ingest([rows], "c", store=store, prune=True)
     report = add_spaces("c", str(bge_folder), store=store)
     assert report.taken_over == 128 - 15
-    found = contents(store, "c", Shelf.PASSAGES)
+    found = points(store, "c", Shelf.PASSAGES)
     assert found == {point: value for point, value in undisturbed.items() if point in found}
-    assert len(found) == len(contents(store, "c", Shelf.DOCUMENTS)) == 145
+    assert len(found) == len(points(store, "c", Shelf.DOCUMENTS)) == 145
 
 
 def test_an_unfinished_change_can_be_given_up(store, tmp_path, bge_folder):
     ingest([records(tmp_path / "r.jsonl", 20)], "c", store=store, options=TFIDF)
-    before = {shelf: contents(store, "c", shelf) for shelf in Shelf}
+    before = {shelf: points(store, "c", shelf) for shelf in Shelf}
     with pytest.raises(Stopped):
         add_spaces("c", str(bge_folder), store=store, progress=stop_at(1))
     assert give_up("c", store=store).removed == ["dense", "sparse"]
     assert {name.split(".")[1] for name in store.list_collections()} == {"g1"}
-    assert {shelf: contents(store, "c", shelf) for shelf in Shelf} == before
+    assert {shelf: points(store, "c", shelf) for shelf in Shelf} == before
     assert refit("c", store=store).generation == 2
     for wrong in ("tfidf", "dense"):
         with pytest.raises(UsageError):
