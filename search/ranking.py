@@ -1,9 +1,9 @@
 """Query vectors to ranked passages: two rounds to the store, and what each space gave every hit.
 
-The first round asks every space, and the documents shelf for whole texts; how far a space is believed
-then depends on the query's words in its best hit (``search.coverage``). The second asks the
-dense space once more, moved towards the best hit so far: pseudo-relevance feedback with vectors
-(Li et al., TOIS 2023), by which one space learns from the others.
+The first round asks every space that weighs something, and the documents shelf for whole texts; how
+far a space is believed then depends on the query's words in its best hit (``search.coverage``). The
+second asks the dense space once more, moved towards the best hit so far: pseudo-relevance feedback with
+vectors (Li et al., TOIS 2023), by which one space learns from the others.
 """
 
 from __future__ import annotations
