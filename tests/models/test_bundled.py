@@ -55,7 +55,10 @@ def test_a_vector_depends_on_its_text_alone(quick):
     alone = np.vstack([quick.encode_passages([text])["dense"] for text in TEXTS])
     backwards = quick.encode_passages(TEXTS[::-1])["dense"][::-1]
     single_thread = BundledEncoder(engine="onnx", threads=1).encode_passages(TEXTS)["dense"]
-    for other in (alone, backwards, single_thread):
+    # A text alone has its products shared out among threads, here among four.
+    many = BundledEncoder(engine="onnx", threads=4)
+    shared = np.vstack([many.encode_passages([text])["dense"] for text in TEXTS])
+    for other in (alone, backwards, single_thread, shared):
         np.testing.assert_array_equal(together, other)
 
 
