@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from schemas.dates import is_other_date
 from schemas.documents import Document, Passage
 from schemas.ids import content_hash
-from schemas.payload_paths import MIXED, payload_values
+from schemas.payload_paths import DATED, MIXED, payload_values
 from stores.base import PayloadIndexType
 
 META = "meta"
@@ -51,6 +52,10 @@ def document_payload(document: Document, passages: int, digest: str) -> dict[str
     }
 
 
+_JOINED = {frozenset(("integer", "float")): "float", frozenset(("keyword", DATED)): DATED}
+"""The type of a field that holds values of two."""
+
+
 class FieldTypes:
     """Learns the type of each payload field from the values that pass by; nested ones too, by their paths."""
 
@@ -58,15 +63,14 @@ class FieldTypes:
         self._types: dict[str, str] = dict(known or {})
 
     def add(self, payload: Mapping[str, Any]) -> None:
-        """Look at one document's fields; mixed numbers become float, other mixtures ``MIXED``."""
+        """Look at one document's fields; mixed numbers become float, other mixtures than of texts ``MIXED``."""
         for field, value in payload_values(payload):
             for item in value if isinstance(value, list) else [value]:
                 kind = _type_of(item)
                 known = self._types.get(field)
                 if kind is None or kind == known:
                     continue
-                numbers = {known, kind} == {"integer", "float"}
-                self._types[field] = kind if known is None else "float" if numbers else MIXED
+                self._types[field] = kind if known is None else _JOINED.get(frozenset((known, kind)), MIXED)
 
     def as_dict(self) -> dict[str, str]:
         """Types by field, sorted by field."""
@@ -75,7 +79,7 @@ class FieldTypes:
 
 def index_type(kind: str) -> PayloadIndexType:
     """The index of a field of that type: a mixture is mostly text."""
-    return "keyword" if kind == MIXED else cast(PayloadIndexType, kind)
+    return "keyword" if kind in (MIXED, DATED) else cast(PayloadIndexType, kind)
 
 
 def _type_of(value: Any) -> str | None:
@@ -86,5 +90,5 @@ def _type_of(value: Any) -> str | None:
     if isinstance(value, float):
         return "float"
     if isinstance(value, str):
-        return "keyword"
+        return DATED if is_other_date(value) else "keyword"
     return None

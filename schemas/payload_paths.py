@@ -9,6 +9,9 @@ from typing import Any
 MIXED = "mixed"
 """The type of a field whose values are of several types: numbers here, text there."""
 
+DATED = "dated"
+"""The type of a field of text where some values are dates in another form than ISO's (``schemas.dates``)."""
+
 _PLAIN = re.compile(r"[\w-]+\Z")
 _DEEPEST = 16
 

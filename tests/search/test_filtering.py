@@ -13,7 +13,7 @@ from stores.server import ServerStore
 
 FIELDS = {
     "city": "keyword", "stars": "integer", "price": "float", "has_pool": "bool", "opened": "keyword", "tags": "keyword",
-    "seen": "keyword", "rate": "mixed",
+    "seen": "dated", "rate": "mixed",
 }  # fmt: skip
 ROWS = [
     {"city": "Seattle", "stars": 3, "price": 99.5, "has_pool": True, "opened": "2019-05-01", "tags": ["spa", "bar"]},

@@ -35,8 +35,13 @@ def when(text: str) -> datetime | None:
         return None
 
 
+def is_other_date(text: str) -> bool:
+    """Whether a text is a date in a form that the engines do not read."""
+    return text.lstrip()[:1].isdigit() and _ENGINES.match(text) is None and when(text) is not None
+
+
 def dates_within(values: Iterable[str], comparison: str, bound: datetime) -> list[str]:
     """Those of ``values`` that compare so with ``bound`` and that the engines cannot read as dates; sorted."""
     compare = COMPARISONS[comparison]
-    found = ((value, when(value)) for value in values if _ENGINES.match(value) is None)
+    found = ((value, when(value)) for value in values if is_other_date(value))
     return sorted(value for value, moment in found if moment is not None and compare(moment, bound))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.dates import dates_within, when
+from ingest.payloads import FieldTypes, index_type
+from schemas.dates import dates_within, when
 
 FORMS = [
     "{0:%Y-%m-%d}", "{0:%Y/%m/%d}", "{0.year}/{0.month}/{0.day}", "{0.year}.{0.month}.{0.day}",
@@ -39,3 +40,26 @@ def test_what_is_left_out_is_the_first(text, day):
 
 def test_dates_that_engines_read_are_left_to_them():
     assert dates_within(["2021-06-30", "2021/06/30", "2021/6/29", "x"], ">=", when("2021-06-30")) == ["2021/06/30"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["2021-06-30", "2021-07-01"], "keyword"),
+        (["2021-06-30", "2021/07/01"], "dated"),
+        (["unknown", "2021年7月1日", "2020-01-01"], "dated"),
+        ([["2021/07/01"], []], "dated"),
+        ([2021, "2021/07/01"], "mixed"),
+        ([1, 2.5], "float"),
+        ([1, True], "mixed"),
+        ([[1, "x"]], "mixed"),
+        ([None, []], None),
+    ],
+)
+def test_a_field_has_the_type_of_all_its_values_in_whatever_order_they_come(values, kind):
+    for order in (values, values[::-1]):
+        types = FieldTypes()
+        for value in order:
+            types.add({"field": value})
+        assert types.as_dict().get("field") == kind
+    assert kind not in ("dated", "mixed") or index_type(kind) == "keyword"
