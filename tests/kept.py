@@ -15,11 +15,16 @@ def opened_store(kind, folder):
     return open_store(str(folder) if kind == "embedded" else ":memory:")
 
 
+def _plain(vector):
+    return vector.model_dump()
+
+
 def points(store, corpus, shelf):
     """Every point of a shelf by id: payload and vectors."""
     with Corpus(corpus, store) as opened:
         return {
-            str(record.id): (record.payload, json.loads(json.dumps(record.vector, default=lambda v: v.model_dump())))
+            # Sorted: the engine gives a point's spaces in any order.
+            str(record.id): (record.payload, json.loads(json.dumps(record.vector, default=_plain, sort_keys=True)))
             for record in store.scroll(opened.collection(shelf), vectors=True)
         }
 
