@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 
 from encoders.batching import token_batches, windows
 from encoders.model_files import Hub, folder_revision, loading, model_folder
-from encoders.token_counts import TokenCounter, check_tokenizer, folder_counter, token_ids
+from encoders.token_counts import TokenCounter, check_tokenizer, folder_counter, token_counts, token_ids
 from encoders.torch_device import INT8, choose_device, choose_precision, one_thread_each, require_torch
 from encoders.xlmr_packed import PackedXlmRoberta
 from schemas.errors import EncoderError
@@ -156,7 +156,7 @@ class BgeM3Encoder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens left out."""
-        return [len(ids) for ids in token_ids(self._tokenizer, texts)]
+        return token_counts(self._tokenizer, texts)
 
     @staticmethod
     def token_counter(*, model: str = DEFAULT_MODEL, hub: Hub = "huggingface", **_: Any) -> TokenCounter:

@@ -18,7 +18,7 @@ from encoders.folder_facts import positions, stated_prompts
 from encoders.model_files import Hub, folder_revision, loading, model_folder
 from encoders.presets import Preset, preset_for, preset_of
 from encoders.remote_code import check_trusted, has_own_code, trusted
-from encoders.token_counts import TokenCounter, check_tokenizer, encodable, folder_counter, token_ids
+from encoders.token_counts import TokenCounter, check_tokenizer, encodable, folder_counter, token_counts
 from encoders.torch_device import choose_device, choose_precision, require_torch
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
@@ -203,7 +203,7 @@ class SentenceTransformerEncoder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens and prompt left out."""
-        return [len(ids) for ids in token_ids(self._tokenizer, texts)]
+        return token_counts(self._tokenizer, texts)
 
     @staticmethod
     def token_counter(

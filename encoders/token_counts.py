@@ -62,10 +62,11 @@ def folder_counter(folder: Path, *, trust_remote_code: bool = False) -> TokenCou
             _place(folder), local_files_only=True, trust_remote_code=trust_remote_code
         )
         check_tokenizer(tokenizer, folder)
-    return partial(_counts, tokenizer)
+    return partial(token_counts, tokenizer)
 
 
-def _counts(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+def token_counts(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text, special ones left out."""
     return [len(ids) for ids in token_ids(tokenizer, texts)]
 
 

@@ -52,7 +52,7 @@ class StorageSettings(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        if self.quantization in (None, "none") and (self.oversampling is not None or not self.rescore):
+        if not self.quantized and (self.oversampling is not None or not self.rescore):
             raise UsageError("Oversampling and rescoring are of quantized vectors; give --quantization too.")
         if self.oversampling is not None and not self.rescore:
             raise UsageError("Oversampling takes more hits to score them again: leave out --no-rescore.")
@@ -65,6 +65,11 @@ class StorageSettings(BaseModel):
         if self.hnsw_m == 0 and self.hnsw_ef_construct is not None:
             raise UsageError("--hnsw-m 0 builds no graph; leave out --hnsw-ef-construct.")
         return self
+
+    @property
+    def quantized(self) -> bool:
+        """Whether quantization was asked for."""
+        return self.quantization not in (None, "none")
 
     @property
     def server_only(self) -> list[str]:

@@ -24,6 +24,9 @@ OWN_FIELDS: Mapping[str, str] = {
 }
 """Fields that every passage has beside its document's own."""
 
+_TEXT = ("keyword", DATED, MIXED)
+"""The types of fields that hold text."""
+
 _BAR = re.compile(r"(?<!\\)\|")
 _CONDITION = re.compile(r"^\s*(?P<field>.+?)\s*(?P<op>!=|>=|<=|=|>|<|~)\s*(?P<value>.*?)\s*$", re.DOTALL)
 _TRUE, _FALSE = {"true", "yes", "1", "是"}, {"false", "no", "0", "否"}
@@ -136,7 +139,7 @@ def _equal(key: str, values: Sequence[Any]) -> Any:
 
 
 def _holding(key: str, words: str, kind: str, condition: str, values_of: ValuesOf | None) -> Any:
-    if kind not in ("keyword", DATED, MIXED):
+    if kind not in _TEXT:
         raise UsageError(f"--where {condition!r}: ~ looks for words in text, and the field holds none; compare with =.")
     if values_of is None:
         return models.FieldCondition(key=key, match=models.MatchText(text=words))
@@ -156,7 +159,7 @@ def _range(key: str, op: str, value: str, kind: str, condition: str, values_of: 
     either: list[Any] = []
     if kind == MIXED and (number := _as_number(value)) is not None:
         either.append(models.FieldCondition(key=key, range=models.Range(**{name: number})))
-    if kind in ("keyword", DATED, MIXED) and (moment := when(value)) is not None:
+    if kind in _TEXT and (moment := when(value)) is not None:
         end: dict[str, Any] = {name: moment}
         either.append(models.FieldCondition(key=key, range=models.DatetimeRange(**end)))
         # Only where the ingest saw such dates: to list all values of a field takes a second for 50,000.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.search import Hit, SpaceScore
-from search.fusion import Fused
+from search.fusion import Fused, Standing
 from search.snippets import Matches, snippet
 
 
@@ -39,10 +39,15 @@ class HitMaker:
             start=int(payload["start"]),
             end=int(payload["end"]),
             payload=dict(payload.get("meta") or {}),
-            spaces={
-                space: SpaceScore(rank=place, score=round(score, 6), share=round(share, 4))
-                for space, (place, score, share) in fused.spaces.items()
-            },
+            spaces=space_scores(fused.spaces),
             snippet=snippet(text, features, self.matches),
             passages=[self.hit(features, n, [other]) for n, other in enumerate(group, 1)] if len(group) > 1 else [],
         )
+
+
+def space_scores(standings: Mapping[str, Standing]) -> dict[str, SpaceScore]:
+    """Standings as a hit shows them, rounded."""
+    return {
+        space: SpaceScore(rank=rank, score=round(score, 6), share=round(share, 4))
+        for space, (rank, score, share) in standings.items()
+    }

@@ -13,10 +13,11 @@ from scipy.sparse import csr_array
 
 from encoders.normalize import normalize
 from schemas.errors import UsageError
-from schemas.search import Hit, SearchResponse, Snippet, SpaceScore, Took
+from schemas.search import Hit, SearchResponse, Snippet, Took
 from schemas.spaces import Shelf, SpaceKind
 from search.corpus import DEFAULT_FUSION, Corpus
 from search.fusion import WINDOW, Fused, Standing, fuse
+from search.hits import space_scores
 from search.ranking import sparse_minima
 
 UNLIKE_WEIGHT = 0.5
@@ -91,10 +92,7 @@ def recommend(
                 start=0,
                 end=len(text),
                 payload=dict(payload.get("meta") or {}),
-                spaces={
-                    space: SpaceScore(rank=place, score=round(score, 6), share=round(share, 4))
-                    for space, (place, score, share) in {**deeper.get(fused.id, {}), **fused.spaces}.items()
-                },
+                spaces=space_scores({**deeper.get(fused.id, {}), **fused.spaces}),
                 snippet=Snippet(text=text[:160]),
             )
         )

@@ -109,7 +109,7 @@ def _dense(space: Space, storage: StorageSettings) -> edge.EdgeVectorParams:
         ),
         datatype=edge.VectorStorageDatatype.Float16 if storage.datatype == "float16" else None,
         memory=edge.Memory.Cold if storage.on_disk else None,
-        quantization_config=_quantization(storage if storage.quantization else resolved([space], storage)),
+        quantization_config=_quantization(resolved([space], storage)),
     )
 
 

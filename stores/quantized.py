@@ -13,7 +13,7 @@ R = TypeVar("R", models.QueryRequest, models.Prefetch)
 
 def with_rescoring(request: R, storage: StorageSettings) -> R:
     """The request, and its prefetches, with the collection's own rescoring and oversampling."""
-    if storage.quantization in (None, "none"):
+    if not storage.quantized:
         return request
     inner = request.prefetch
     if isinstance(inner, models.Prefetch):

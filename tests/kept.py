@@ -42,3 +42,17 @@ def without(found, *spaces):
         point: (payload, {name: vector for name, vector in vectors.items() if name not in spaces})
         for point, (payload, vectors) in found.items()
     }
+
+
+class Stopped(Exception):
+    """What ``stop_at`` raises."""
+
+
+def stop_at(passages):
+    """A progress that stops a run once so many passages are encoded."""
+
+    def progress(stage, done, _total):
+        if stage == "encode" and done >= passages:
+            raise Stopped
+
+    return progress

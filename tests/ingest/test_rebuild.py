@@ -22,7 +22,7 @@ from schemas.spaces import Shelf
 from schemas.storage import StorageSettings
 from search import Corpus, search
 from stores.opening import open_store
-from tests.kept import PLACES, contents, opened_store, without
+from tests.kept import PLACES, Stopped, contents, opened_store, stop_at, without
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALL = {"spaces": ("dense", "tfidf", "word2vec")}
@@ -57,18 +57,6 @@ def whole(store, corpus="c"):
     """Every point of every shelf, and the manifest without dates and numbers."""
     varying = {"generation", "newest", "kept", "created", "updated"}
     return contents(store, corpus), store.read_manifest(corpus).model_dump(exclude=varying)
-
-
-class Stopped(Exception):
-    pass
-
-
-def stop_at(passages):
-    def progress(stage, done, _total):
-        if stage == "encode" and done >= passages:
-            raise Stopped
-
-    return progress
 
 
 DOCUMENTS = TfidfSettings(unit="documents", sublinear_tf=True, max_features=1000)

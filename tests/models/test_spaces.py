@@ -18,7 +18,7 @@ from schemas.errors import CorpusError, EncoderMismatch, UsageError, XunyiError
 from schemas.spaces import Shelf
 from search import Corpus, search
 from stores.opening import open_store
-from tests.kept import PLACES, points, without
+from tests.kept import PLACES, Stopped, points, stop_at, without
 
 pytest.importorskip("torch")
 pytestmark = [
@@ -38,18 +38,6 @@ def records(path, count=150, extra=""):
     ]
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
-
-
-class Stopped(Exception):
-    pass
-
-
-def stop_at(passages):
-    def progress(stage, done, _total):
-        if stage == "encode" and done >= passages:
-            raise Stopped
-
-    return progress
 
 
 def test_added_spaces_are_those_of_an_ingest_and_all_others_stay_to_the_bit(store, tmp_path, bge_folder):
