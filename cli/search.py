@@ -15,7 +15,7 @@ from schemas.errors import UsageError
 from schemas.search import Hit, SearchResponse
 
 if TYPE_CHECKING:
-    from search.fusion import FusionMethod
+    from search.ranked_list import FusionMethod
 
 BATCH = 100
 """Queries encoded and asked together."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,12 @@ from encoders.stopwords import english_stop_parts
 from schemas.errors import UsageError
 from schemas.manifest import AnalyzerSettings, TfidfSettings
 
+Span: TypeAlias = tuple[int, int, str]
+"""``(start, end, feature)``: where a text holds a feature (characters of the text as it is)."""
+
+Find: TypeAlias = Callable[[str], Sequence[Span]]
+"""Gives the spans of certain features in a text."""
+
 # Han, kana and hangul are written without blanks or are short: they are cut by character or by jieba
 _CJK = "\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _RUN = re.compile(rf"[{_CJK}]+|(?:(?![{_CJK}])[\w\u0300-\u036f])+")
@@ -28,6 +34,7 @@ _FIRST_CJK = re.compile(f"[{_CJK}]")
 _MARKS = re.compile("[\u0300-\u036f]")
 # nothing that people search for is longer; a stemmer is slow on what is (base64)
 _LONGEST = 64
+_CACHED = 200_000
 
 
 class AnalyzerOptions(BaseModel):
@@ -105,7 +112,7 @@ class Analyzer:
         self.settings = settings
         self._options = options
         self._names = tuple(sorted({normalize(word) for word in options.user_dict if word}))
-        self._stems: dict[str, str] = {}
+        self._known: dict[str, str | None] = {}
         self._stemmer: Any = None
 
     def __reduce__(self) -> tuple[type[Analyzer], tuple[AnalyzerSettings]]:
@@ -156,7 +163,7 @@ class Analyzer:
         for row, end in enumerate(ends.tolist()):
             for run in _OTHER.findall(rest, start, end - 1):
                 if run not in known:
-                    feature = self._feature(_MARKS.sub("", run))
+                    feature = self._feature(run)
                     known[run] = None if feature is None else places.setdefault(feature, len(terms) + len(places))
                 if (column := known[run]) is not None:
                     more_columns.append(column)
@@ -173,37 +180,44 @@ class Analyzer:
             return article_features(text), article_tokens(text)
         return self._cut(text, words=True)
 
-    def matches(self, text: str, features: Collection[str]) -> list[tuple[int, int, str]]:
-        """Those of ``spans`` whose feature is among ``features``, found without cutting the rest."""
-        if self.settings.preset == "article" or self._options.jieba:
-            return [span for span in self.spans(text) if span[2] in features]
-        plain = normalize(text)
-        found: list[tuple[int, int, str]] = []
-        # A piece of a run of Chinese is any stretch of it, so that looking for each is enough.
-        for feature in features:
-            if _FIRST_CJK.match(feature) and len(feature) in self._options.char_ngrams:
-                at = plain.find(feature)
-                while at >= 0:
-                    found.append((at, at + len(feature), feature))
-                    at = plain.find(feature, at + 1)
-        for match in _OTHER.finditer(plain):
-            word = self._feature(_MARKS.sub("", match.group()))
-            if word is not None and word in features:
-                found.append((match.start(), match.end(), word))
-        found.sort(key=lambda span: (span[0], -span[1]))
-        return found
+    def finder(self, features: Collection[str]) -> Find:
+        """What finds those of ``spans`` whose feature is among ``features`` in a text, without cutting the rest.
 
-    def spans(self, text: str) -> list[tuple[int, int, str]]:
-        """``(start, end, feature)`` of each term in the original text, by start (article: single words only)."""
+        It is made once for many texts.
+        """
+        if self.settings.preset == "article" or self._options.jieba:
+            return lambda text: [span for span in self.spans(text) if span[2] in features]
+        # A piece of a run of Chinese is any stretch of it, so that looking for each is enough.
+        pieces = [f for f in features if _FIRST_CJK.match(f) and len(f) in self._options.char_ngrams]
+        wanted = frozenset(features)
+
+        def find(text: str) -> list[Span]:
+            plain = normalize(text)
+            found: list[Span] = []
+            for piece in pieces:
+                at = plain.find(piece)
+                while at >= 0:
+                    found.append((at, at + len(piece), piece))
+                    at = plain.find(piece, at + 1)
+            for match in _OTHER.finditer(plain):
+                if (word := self._feature(match.group())) in wanted:
+                    found.append((match.start(), match.end(), word))
+            found.sort(key=lambda span: (span[0], -span[1]))
+            return found
+
+        return find
+
+    def spans(self, text: str) -> list[Span]:
+        """Each term in the original text, by start (article: single words only)."""
         if self.settings.preset == "article":
             return article_spans(text)
-        spans: list[tuple[int, int, str]] = []
+        spans: list[Span] = []
         for match in _RUN.finditer(normalize(text)):
             start, run = match.start(), match.group()
             if _FIRST_CJK.match(run):
                 pieces, _ = self._chinese(run, words=False)
                 spans.extend((start + at, start + at + len(piece), piece) for at, piece in pieces)
-            elif (feature := self._feature(_MARKS.sub("", run))) is not None:
+            elif (feature := self._feature(run)) is not None:
                 spans.append((start, match.end(), feature))
         spans.sort(key=lambda span: (span[0], -span[1]))
         return spans
@@ -221,7 +235,7 @@ class Analyzer:
             if not word or len(word) > _LONGEST:
                 continue
             found.append(word)
-            if (feature := self._feature(word)) is not None:
+            if (feature := self._feature(run)) is not None:
                 features.append(feature)
         return features, found
 
@@ -239,21 +253,25 @@ class Analyzer:
                 at += len(word)
         return pieces, cut
 
-    def _feature(self, word: str) -> str | None:
+    def _feature(self, run: str) -> str | None:
+        """What a run of other letters than Chinese ones counts as; None where it does not count."""
+        if (known := self._known.get(run, "")) != "":
+            return known
+        if len(self._known) >= _CACHED:
+            self._known.clear()
+        found = self._known[run] = self._made(_MARKS.sub("", run))
+        return found
+
+    def _made(self, word: str) -> str | None:
         if not word or len(word) > _LONGEST or (self._options.stop_words and word in english_stop_parts()):
             return None
         if not self._options.stem or not word.isascii() or not word.isalpha():
             return word
-        stem = self._stems.get(word)
-        if stem is None:
-            if self._stemmer is None:
-                import snowballstemmer
+        if self._stemmer is None:
+            import snowballstemmer
 
-                self._stemmer = snowballstemmer.stemmer("english")
-            if len(self._stems) >= 200_000:
-                self._stems.clear()
-            stem = self._stems[word] = str(self._stemmer.stemWord(word))
-        return stem
+            self._stemmer = snowballstemmer.stemmer("english")
+        return str(self._stemmer.stemWord(word))
 
 
 def make_analyzer(settings: AnalyzerSettings | None = None) -> Analyzer:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.ngrams import Codes
+from encoders.ngrams import Codes, code_points
 
 
 @cache
@@ -49,6 +49,8 @@ class _Table(dict[int, str]):
 
 _TABLE = _Table()
 _UNKNOWN = 0xFFFFFFFF
+_SHORT = 100
+"""Characters from which an array pays."""
 
 
 def normalize(text: str) -> str:
@@ -56,7 +58,10 @@ def normalize(text: str) -> str:
 
     ``len(normalize(text)) == len(text)``, and each character depends on its own original only.
     """
-    return text.translate(_TABLE)
+    if len(text) < _SHORT or text.isascii():
+        return text.translate(_TABLE)
+    # Other scripts are looked up one character after another there, which takes several times as long.
+    return normalize_codes(code_points(text)).tobytes().decode("utf-32-le", "surrogatepass")
 
 
 @cache

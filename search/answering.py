@@ -13,12 +13,13 @@ from schemas.manifest import CorpusManifest
 from schemas.search import Hit, SearchResponse, Took
 from schemas.spaces import Shelf, VectorBatch
 from search.coverage import QueryMass, QueryWords
-from search.fusion import WINDOW, Fused
+from search.fusion import Fused
 from search.grouping import PASSAGES_SHOWN, Group, grouped
 from search.hits import HitMaker
+from search.ranked_list import WINDOW
 from search.ranking import Ask, Places, Ranker, named, take
 from search.second_stage import Encode, Reranking, second_stage
-from search.snippets import Matches
+from search.snippets import Finder, Snippets
 from search.standings import Explain, in_every_space
 from stores.base import Store, collection_name
 
@@ -61,13 +62,14 @@ def _uncollected() -> Iterator[None]:
 class Answerer:
     """Answers queries that are encoded, over one generation of a corpus.
 
-    ``encode`` gives query vectors for a second stage; ``matches`` finds features in a text, for snippets.
+    ``encode`` gives query vectors for a second stage; ``finder`` makes what finds
+    features in a text, for snippets (``Analyzer.finder``).
     """
 
-    def __init__(self, store: Store, manifest: CorpusManifest, encode: Encode, matches: Matches) -> None:
+    def __init__(self, store: Store, manifest: CorpusManifest, encode: Encode, finder: Finder) -> None:
         self.ranker = Ranker(store, manifest)
         self._store, self._manifest = store, manifest
-        self._encode, self._matches = encode, matches
+        self._encode, self._finder = encode, finder
 
     def answer(
         self,
@@ -100,11 +102,12 @@ class Answerer:
         # An ingest may have taken a passage away since it was ranked.
         standing = [[[hit for hit in group if hit.id in payloads] for group in found] for found in named_groups]
         shown = [[group for group in found if group] for found in standing]
-        maker = HitMaker(payloads, self._matches, len(ask.spaces) == 1 and rerank.by is None)
-        hits: list[list[Hit]] = [
-            [maker.hit(words[row].idf if words else {}, page.offset + n, group) for n, group in enumerate(found, 1)]
-            for row, found in enumerate(shown)
-        ]
+        maker = HitMaker(payloads, len(ask.spaces) == 1 and rerank.by is None)
+        hits: list[list[Hit]] = []
+        for row, found in enumerate(shown):
+            features = words[row].idf if words else {}
+            snippets = Snippets(features, self._finder(features))
+            hits.append([maker.hit(snippets, page.offset + n, group) for n, group in enumerate(found, 1)])
         took = round((time.perf_counter() - started) * 1e3, 3)
         return [
             SearchResponse(

@@ -24,7 +24,7 @@ from schemas.spaces import Shelf, VectorBatch
 from search.answering import Answerer, Page
 from search.coverage import QueryWords, query_words
 from search.filters import parse_where
-from search.fusion import FusionMethod
+from search.ranked_list import FusionMethod
 from search.ranking import Ask
 from search.request import check_fusion, check_page, check_query, chosen_spaces, chosen_weights
 from search.second_stage import COLBERT, Reranking
@@ -91,7 +91,7 @@ class Corpus:
     @cached_property
     def answerer(self) -> Answerer:
         """What ranks passages and makes hits of them."""
-        return Answerer(self.store, self.manifest, self.encode, self.lexical.analyzer.matches)
+        return Answerer(self.store, self.manifest, self.encode, self.lexical.analyzer.finder)
 
     @property
     def fusion(self) -> FusionMethod:

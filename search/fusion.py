@@ -11,29 +11,12 @@ as they reach ``max(window, n)``: pages cut from one query never show a hit twic
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, Literal, NamedTuple, TypeAlias, get_args
-
-from typing_extensions import TypeVar
+from typing import Any, Generic, NamedTuple, get_args
 
 from schemas.errors import UsageError
-
-FusionMethod: TypeAlias = Literal["zscore", "convex", "rrf", "dbsf"]
-"""``zscore``: weighted sum of standard scores; ``convex``: of min-max scores; ``rrf``: of reciprocal ranks;
-``dbsf``: of scores within mean ± 3 sigma."""
-
-Id = TypeVar("Id", str, int, default=str)
-"""What names a point: text, or its 128 bits as a number, which is cheaper to hash and to order."""
-
-ScoredList: TypeAlias = Sequence[tuple[Id, float]]
-"""Ids with their scores in one space, best first."""
-
-WINDOW = 100
-"""Entries of each list that count towards the fused score; the usual depth of a first stage."""
-
-RRF_K = 60
-"""The constant of Cormack, Clarke and Büttcher (SIGIR 2009); ranks count from 1."""
+from search.ranked_list import RRF_K, WINDOW, FusionMethod, Id, Part, ScoredList, part
 
 
 class Standing(NamedTuple):
@@ -108,31 +91,6 @@ def fuse(
     return fuse_parts(parts, method=method, weights=weights, limit=limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Part(Generic[Id]):
-    """One list made ready to be fused: rank and own score of each id, and what its window gives at weight 1."""
-
-    ranks: Mapping[Id, tuple[int, float]]
-    given: Mapping[Id, float]
-
-
-def part(
-    entries: ScoredList[Id],
-    *,
-    method: FusionMethod = "convex",
-    k: int = RRF_K,
-    window: int = WINDOW,
-    minimum: float | None = None,
-    ranked: bool = False,
-) -> Part[Id]:
-    """Make one list ready for ``fuse_parts``, with the parameters of ``fuse``.
-
-    ``ranked`` says that the entries stand in their final order, each once, whatever their scores.
-    """
-    ranks = {name: (rank, score) for rank, (name, score) in enumerate(entries, 1)} if ranked else _ranked(entries)
-    return Part(ranks, _given(ranks, method, k, window, minimum))
-
-
 def fuse_parts(
     parts: Mapping[str, Part[Id]],
     *,
@@ -142,44 +100,32 @@ def fuse_parts(
 ) -> list[Fused[Id]]:
     """As ``fuse``, of lists made ready before: who fuses twice prepares only what has changed."""
     share_of = _scaled(parts, weights)
+    held = dict(parts)  # whose standings are read later, whatever becomes of the caller's
     totals: dict[Id, float] = {}
-    counting = [parts[space].ranks for space, weight in share_of.items() if weight > 0]
-    for space, weight in share_of.items():
-        if weight > 0:
-            for identifier, score in parts[space].given.items():
-                totals[identifier] = totals.get(identifier, 0.0) + weight * score
-    for space, weight in share_of.items():
+    counting = {space: weight for space, weight in share_of.items() if weight > 0}
+    for space, weight in counting.items():
+        for identifier, score in zip(parts[space].ranks.of, parts[space].given, strict=False):
+            totals[identifier] = totals.get(identifier, 0.0) + weight * score
+    for space in counting:
         # What lies past its list's window.
-        if weight > 0 and len(parts[space].ranks) > len(parts[space].given):
-            for identifier in parts[space].ranks:
+        if len(parts[space].ranks) > len(parts[space].given):
+            for identifier in parts[space].ranks.of:
                 totals.setdefault(identifier, 0.0)
     least = -math.inf
     if limit is not None and limit < len(totals):
         least = sorted(totals.values(), reverse=True)[limit - 1] if limit > 0 else math.inf
     # Ranks settle ties: only what can be among the first needs them.
+    ranks = [parts[space].ranks.of for space in counting]
     keys = sorted(
-        (-total, min(ranks[identifier][0] for ranks in counting if identifier in ranks), identifier)
+        (-total, min([of[identifier] for of in ranks if identifier in of]), identifier)
         for identifier, total in totals.items()
         if total >= least
     )[:limit]
     scale = 1.0
     if method == "zscore":
-        most = sum(weight * max(parts[space].given.values(), default=0.0) for space, weight in share_of.items())
+        most = sum(weight * max(parts[space].given, default=0.0) for space, weight in share_of.items())
         scale = 1 / most if most > 0 else 0.0
-    return [Fused(item, -total * scale, _standings(item, parts, share_of)) for total, _, item in keys]
-
-
-def contributions(
-    entries: ScoredList[Id],
-    *,
-    method: FusionMethod = "convex",
-    k: int = RRF_K,
-    window: int = WINDOW,
-    minimum: float | None = None,
-) -> dict[Id, tuple[int, float]]:
-    """Rank and share-giving score of each id of one list at weight 1, as :func:`fuse` adds them up."""
-    made = part(entries, method=method, k=k, window=window, minimum=minimum)
-    return {identifier: (rank, made.given.get(identifier, 0.0)) for identifier, (rank, _) in made.ranks.items()}
+    return [Fused(item, -total * scale, Standings(item, held, share_of)) for total, _, item in keys]
 
 
 def _check(method: str, k: int, window: int) -> None:
@@ -202,73 +148,42 @@ def _scaled(lists: Iterable[str], weights: Mapping[str, float] | None) -> dict[s
     return {space: weight / total for space, weight in raw.items()}
 
 
-def _ranked(entries: ScoredList[Id]) -> dict[Id, tuple[int, float]]:
-    # Engines order equal scores at random, so ties get their ranks by id.
-    scores = [score for _, score in entries]
-    if len(set(scores)) < len(scores) or scores != sorted(scores, reverse=True):
-        entries = sorted(entries, key=lambda entry: (-entry[1], entry[0]))
-    found = {identifier: (rank, float(score)) for rank, (identifier, score) in enumerate(entries, 1)}
-    if len(found) == len(entries):
-        return found
-    found = {}
-    for identifier, score in entries:
-        if identifier not in found:
-            found[identifier] = (len(found) + 1, float(score))
-    return found
+class Standings(Mapping[str, Standing]):
+    """Where an id stands in every space that lists it, worked out where it is looked at: few hits are shown."""
 
+    __slots__ = ("_found", "_item", "_parts", "_share_of")
 
-def _given(
-    ranked: Mapping[Id, tuple[int, float]], method: FusionMethod, k: int, window: int, minimum: float | None
-) -> dict[Id, float]:
-    inside = ranked
-    if len(ranked) > window:
-        inside = {identifier: place for identifier, place in ranked.items() if place[0] <= window}
-    if not inside:
-        return {}
-    if method == "rrf":
-        return {identifier: 1 / (k + rank) for identifier, (rank, _) in inside.items()}
-    scores = [score for _, score in inside.values()]
-    if method == "zscore":
-        return _standard(inside, scores, window, minimum)
-    if method == "dbsf":
-        return _distribution(inside, scores)
-    floor = scores[-1] if minimum is None or len(scores) >= window else min(minimum, scores[-1])
-    spread = scores[0] - floor
-    if spread <= 0:
-        return dict.fromkeys(inside, 1.0)
-    return {identifier: (score - floor) / spread for identifier, (_, score) in inside.items()}
+    def __init__(self, item: Any, parts: Mapping[str, Part[Any]], share_of: Mapping[str, float]) -> None:
+        self._item, self._parts, self._share_of = item, parts, share_of
+        self._found: dict[str, Standing] | None = None
 
+    def _made(self) -> dict[str, Standing]:
+        if self._found is None:
+            self._found = _standings(self._item, self._parts, self._share_of)
+        return self._found
 
-def _standard(
-    inside: Mapping[Id, tuple[int, float]], scores: Sequence[float], window: int, minimum: float | None
-) -> dict[Id, float]:
-    floor = scores[-1] if minimum is None else min(minimum, scores[-1])
-    absent = 0 if minimum is None else window - len(scores)
-    count = len(scores) + absent
-    mean = (math.fsum(scores) + absent * floor) / count
-    variance = (math.fsum([(score - mean) ** 2 for score in scores]) + absent * (floor - mean) ** 2) / count
-    if variance <= 0:
-        return dict.fromkeys(inside, 1.0)
-    deviation = math.sqrt(variance)
-    return {identifier: (score - floor) / deviation for identifier, (_, score) in inside.items()}
+    def __getitem__(self, space: str) -> Standing:
+        return self._made()[space]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made())
 
-def _distribution(inside: Mapping[Id, tuple[int, float]], scores: Sequence[float]) -> dict[Id, float]:
-    mean = math.fsum(scores) / len(scores)
-    variance = math.fsum([(score - mean) ** 2 for score in scores]) / max(len(scores) - 1, 1)
-    if variance <= 0:
-        return dict.fromkeys(inside, 0.5)
-    deviation = math.sqrt(variance)
-    low = mean - 3 * deviation
-    return {identifier: (score - low) / (6 * deviation) for identifier, (_, score) in inside.items()}
+    def __len__(self) -> int:
+        return len(self._made())
 
 
 def _standings(item: Id, parts: Mapping[str, Part[Id]], share_of: Mapping[str, float]) -> dict[str, Standing]:
-    listed = [space for space, found in parts.items() if item in found.ranks]
-    given = {space: max(share_of[space] * parts[space].given.get(item, 0.0), 0.0) for space in listed}
+    ranks = {space: rank for space, found in parts.items() if (rank := found.ranks.of.get(item)) is not None}
+    given = {
+        space: max(share_of[space] * parts[space].given[rank - 1], 0.0) if rank <= len(parts[space].given) else 0.0
+        for space, rank in ranks.items()
+    }
     total = sum(given.values())
     if total <= 0:
         # Past every window nothing was given; the weights say whose word placed it.
-        given = {space: share_of[space] for space in listed}
+        given = {space: share_of[space] for space in ranks}
         total = sum(given.values())
-    return {space: Standing(*parts[space].ranks[item], given[space] / total) for space in listed}
+    return {
+        space: Standing(rank, parts[space].ranks.scores[rank - 1], given[space] / total)
+        for space, rank in ranks.items()
+    }

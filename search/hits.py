@@ -8,25 +8,27 @@ from typing import Any
 
 from schemas.search import Hit, SpaceScore
 from search.fusion import Fused, Standing
-from search.snippets import Matches, snippet
+from search.snippets import Snippets
 
 
 @dataclass(frozen=True)
 class HitMaker:
     """Makes hits of one answer.
 
-    ``payloads`` are those of all passages shown, by point id. ``matches`` finds features in a text
-    (``Analyzer.matches``). ``alone`` says that one space was asked: its own similarity then says more
-    than a score scaled between first and last.
+    ``payloads`` are those of all passages shown, by point id. ``alone`` says that one space was asked: its
+    own similarity then says more than a score scaled between first and last.
     """
 
     payloads: Mapping[str, Mapping[str, Any]]
-    matches: Matches
     alone: bool
 
-    def hit(self, features: Mapping[str, float], rank: int, group: Sequence[Fused]) -> Hit:
-        """A hit of a document's passages, best first, shown by the first; ``features`` are marked in its snippet."""
-        fused, payload = group[0], self.payloads[group[0].id]
+    def hit(self, snippets: Snippets, rank: int, group: Sequence[Fused]) -> Hit:
+        """A hit of a document's passages, best first, shown by the first."""
+        each = [self._passage(snippets, n, fused) for n, fused in enumerate(group, 1)]
+        return each[0].model_copy(update={"rank": rank, "passages": each if len(each) > 1 else []})
+
+    def _passage(self, snippets: Snippets, rank: int, fused: Fused) -> Hit:
+        payload = self.payloads[fused.id]
         text = str(payload["text"])
         return Hit(
             rank=rank,
@@ -40,8 +42,7 @@ class HitMaker:
             end=int(payload["end"]),
             payload=dict(payload.get("meta") or {}),
             spaces=space_scores(fused.spaces),
-            snippet=snippet(text, features, self.matches),
-            passages=[self.hit(features, n, [other]) for n, other in enumerate(group, 1)] if len(group) > 1 else [],
+            snippet=snippets.of(text),
         )
 
 

@@ -11,8 +11,8 @@ from schemas.ids import document_point_id, point_text
 from schemas.spaces import Shelf, VectorBatch
 from search.corpus import Corpus
 from search.evaluation import EvaluationReport, evaluate, judged, parse_measures
-from search.fusion import ScoredList
 from search.query_files import Ranking
+from search.ranked_list import ScoredList
 from search.ranking import DOCUMENT_TFIDF, Ask, sparse_minima, with_documents
 from search.second_stage import COLBERT, Reranking
 from search.tuning import FusionChoice, TuningReport, synthetic_qrels, synthetic_queries, tune

@@ -22,9 +22,11 @@ from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, SpaceKind, VectorBatch
 from search.coverage import QueryMass, masses_of
 from search.coverage import beliefs as query_beliefs
-from search.fusion import WINDOW, Fused, FusionMethod, Part, ScoredList, fuse_parts, part
+from search.fusion import Fused, fuse_parts
+from search.ranked_list import WINDOW, FusionMethod, Part, Ranks, ScoredList, part
 from search.rerank import feedback_query
 from stores.base import Store, collection_name
+from stores.nearest import Nearest, QueryRow, SparseRow
 
 DEFAULT_WEIGHTS: Mapping[str, float] = {"dense": 1.5, "word2vec": 0.0, "lsa": 0.0}
 """Weights other than 1. The best of a sparse list stand further out in standard scores than those of a dense
@@ -141,8 +143,7 @@ class Ranker:
         places: list[Places] = [{s: ready[s].ranks for s in ask.spaces if s in ready} for ready in parts]
         if scores:
             places = [
-                {**found, DOCUMENT_TFIDF: {point: (rank, score) for rank, (point, score) in enumerate(by.items(), 1)}}
-                for found, by in zip(places, scores, strict=True)
+                {**found, DOCUMENT_TFIDF: Ranks(list(by.items()))} for found, by in zip(places, scores, strict=True)
             ]
         if feedback:
             firsts = [ranking[0].id if ranking else None for ranking in rankings]
@@ -210,12 +211,14 @@ class Ranker:
             lists[q][space] = []
         step = WINDOW
         while asked:
-            requests = [request_of(vector, space, step, query_filter) for _, space, vector in asked]
+            questions = [Nearest(vector, space, step, query_filter) for _, space, vector in asked]
             full = []
-            for row, points in zip(asked, self._store.scores(collection, requests), strict=True):
-                before = lists[row[0]][row[1]]
-                held = {point for point, _ in before}
-                lists[row[0]][row[1]] = [*before, *(found for found in points if found[0] not in held)]
+            for row, points in zip(asked, self._store.nearest(collection, questions), strict=True):
+                if before := lists[row[0]][row[1]]:
+                    held = {point for point, _ in before}
+                    lists[row[0]][row[1]] = [*before, *(found for found in points if found[0] not in held)]
+                else:
+                    lists[row[0]][row[1]] = points
                 if len(points) >= step:
                     full.append(row)
             if step >= depth:
@@ -235,18 +238,6 @@ class Ranker:
 def named(ranking: Iterable[Fused[int]]) -> list[Fused]:
     """The same hits by the text of their ids. Numbers rank cheaper; a page is all that is written out."""
     return [Fused(point_text(hit.id), hit.score, hit.spaces) for hit in ranking]
-
-
-def request_of(vector: Any, space: str, depth: int, query_filter: models.Filter | None) -> models.QueryRequest:
-    """One nearest-neighbour request."""
-    return models.QueryRequest(
-        query=vector,
-        using=space,
-        filter=query_filter,
-        limit=depth,
-        with_payload=False,
-        with_vector=False,
-    )
 
 
 def _asks_documents(manifest: CorpusManifest, ask: Ask) -> bool:
@@ -271,10 +262,13 @@ def _has_feedback(manifest: CorpusManifest, ask: Ask) -> bool:
 
 
 def _spread(scores: Mapping[int, float], lists: Sequence[ScoredList[int]]) -> list[tuple[int, float]]:
-    """Each passage of the lists with its whole document's score, best first."""
-    passages = {passage for entries in lists for passage, _ in entries}
-    spread = [(p, scores[owner]) for p in passages if (owner := document_point_of(p)) in scores]
-    return sorted(spread, key=lambda entry: (-entry[1], entry[0]))
+    """Each passage of the lists with its whole document's score; both best first, equals by id."""
+    of: dict[int, list[int]] = {}
+    for passage in {passage for entries in lists for passage, _ in entries}:
+        owner = document_point_of(passage)
+        if owner in scores:
+            of.setdefault(owner, []).append(passage)
+    return [(passage, score) for owner, score in scores.items() if owner in of for passage in sorted(of[owner])]
 
 
 def _fuse(
@@ -288,17 +282,15 @@ def _fuse(
     return fuse_parts(parts, method=method, weights=chosen, limit=reach)
 
 
-def query_vector(batch: VectorBatch, row: int) -> Any | None:
-    """One row as the query that Qdrant takes; None where it is empty, since nothing can be near it."""
+def query_vector(batch: VectorBatch, row: int) -> QueryRow | None:
+    """One row as a store takes it; None where it is empty, since nothing can be near it."""
     if isinstance(batch, np.ndarray):
         vector = batch[row]
-        return vector.tolist() if vector.any() else None
+        return vector if vector.any() else None
     if isinstance(batch, list):
-        return batch[row].tolist() if len(batch[row]) else None
+        return batch[row] if len(batch[row]) else None
     start, end = batch.indptr[row], batch.indptr[row + 1]
-    if start == end:
-        return None
-    return models.SparseVector(indices=batch.indices[start:end].tolist(), values=batch.data[start:end].tolist())
+    return SparseRow(batch.indices[start:end], batch.data[start:end]) if start < end else None
 
 
 def take(batch: VectorBatch, rows: Sequence[int]) -> VectorBatch:

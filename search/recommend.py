@@ -16,8 +16,9 @@ from schemas.errors import UsageError
 from schemas.search import Hit, SearchResponse, Snippet, Took
 from schemas.spaces import Shelf, SpaceKind
 from search.corpus import DEFAULT_FUSION, Corpus
-from search.fusion import WINDOW, Fused, Standing, fuse
+from search.fusion import Fused, Standing, fuse
 from search.hits import space_scores
+from search.ranked_list import WINDOW
 from search.ranking import sparse_minima
 
 UNLIKE_WEIGHT = 0.5

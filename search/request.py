@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.errors import UsageError
 from schemas.manifest import CorpusManifest
-from search.fusion import FusionMethod
+from search.ranked_list import FusionMethod
 from search.ranking import DEFAULT_WEIGHTS, DOCUMENT_TFIDF
 
 MAX_REACH = 10_000

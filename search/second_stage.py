@@ -21,6 +21,7 @@ from search.fusion import Fused, Standing
 from search.ranking import query_vector
 from search.rerank import CrossEncoderReranker, mmr
 from stores.base import Store, collection_name
+from stores.nearest import Nearest
 
 TOP = 50
 """Hits of the first stage that are judged again: a cross-encoder reads each of them with the query."""
@@ -124,22 +125,16 @@ def _colbert(
 ) -> list[Mapping[int, float]]:
     """MaxSim of every head's passages, by id: one round to the engine."""
     vectors = encode(queries, [COLBERT])[COLBERT]
-    asked, requests = [], []
+    asked, questions = [], []
     for row, head in enumerate(heads):
         query = query_vector(vectors, row)
         if query is not None and head:
             among = models.HasIdCondition(has_id=[point_text(hit.id) for hit in head])
-            request = models.QueryRequest(
-                query=query,
-                using=COLBERT,
-                filter=models.Filter(must=[among]),
-                limit=len(head),
-            )
             asked.append(row)
-            requests.append(request)
+            questions.append(Nearest(query, COLBERT, len(head), models.Filter(must=[among])))
     scores: list[Mapping[int, float]] = [{} for _ in heads]
-    for row, points in zip(asked, store.query(collection, requests) if requests else [], strict=True):
-        scores[row] = {UUID(str(point.id)).int: float(point.score) for point in points}
+    for row, points in zip(asked, store.nearest(collection, questions), strict=True):
+        scores[row] = dict(points)
     return scores
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
+from encoders.analysis import Find, Span
 from schemas.search import Snippet
 from schemas.sentences import sentences
 
-Matches: TypeAlias = Callable[[str, Collection[str]], Sequence[tuple[int, int, str]]]
-"""Gives ``(start, end, feature)`` where a text holds the given features (characters of the text as it is)."""
+Finder: TypeAlias = Callable[[Collection[str]], Find]
+"""Makes what finds the given features in a text."""
 
 MAX_CHARS = 160
 
@@ -23,31 +25,55 @@ _WORD = re.compile(r"[^\W_\u2e80-\U0010ffff]+")
 """Letters and digits of scripts that put blanks between words."""
 
 
-def snippet(
-    text: str, query_features: Collection[str] | Mapping[str, float], matches: Matches, *, max_chars: int = MAX_CHARS
-) -> Snippet:
-    """Cut the sentence, or two neighbours, of ``text`` that hold most of the query, in at most ``max_chars``.
+class Snippets:
+    """Cuts snippets for one query.
 
-    ``query_features`` are the query's features, with their weights (idf) where they are a mapping;
-    each counts once in a candidate, a longer match more than a shorter one inside it. A sentence
-    that is too long gives the window around its densest matches, cut at words where there are
-    spaces. Without any match the text's first sentences are the snippet. ``highlights`` are spans
-    in ``Snippet.text``, merged where they touch, in order; ``start`` is where it stands in ``text``.
+    ``features`` are the query's, with their weights (idf) where they are a mapping; ``find`` gives where a text
+    holds them (``Analyzer.finder``).
     """
-    max_chars = max(max_chars, 1)
-    weights = query_features if isinstance(query_features, Mapping) else dict.fromkeys(query_features, 1.0)
-    found = sorted(matches(text, weights)) if weights else []
-    pieces = _candidates(text, found, max_chars)
-    if not pieces:
-        return Snippet(text="", start=0, highlights=[])
-    start, end = max(pieces, key=lambda piece: (_worth(piece, found, weights), -piece[0], piece[1] - piece[0]))
-    inside = [
-        (left - start, right - start, feature) for left, right, feature in found if left >= start and right <= end
-    ]
-    lone = _lone_characters(weights)
-    # 三 and 打 of 三打白骨精 stand everywhere: alone they say nothing, where anything longer matches.
-    marked = [span for span in inside if span[2] not in lone] or inside
-    return Snippet(text=text[start:end], start=start, highlights=_merged([(left, right) for left, right, _ in marked]))
+
+    def __init__(
+        self, features: Collection[str] | Mapping[str, float], find: Find, *, max_chars: int = MAX_CHARS
+    ) -> None:
+        self._weights = features if isinstance(features, Mapping) else dict.fromkeys(features, 1.0)
+        self._find, self._max_chars = find, max(max_chars, 1)
+        self._lone = _lone_characters(self._weights)
+
+    def of(self, text: str) -> Snippet:
+        """Cut the sentence, or two neighbours, of ``text`` that hold most of the query, in at most ``max_chars``.
+
+        Each feature counts once in a candidate, a longer match more than a shorter one inside it. A sentence
+        that is too long gives the window around its densest matches, cut at words where there are
+        spaces. Without any match the text's first sentences are the snippet. ``highlights`` are spans
+        in ``Snippet.text``, merged where they touch, in order; ``start`` is where it stands in ``text``.
+        """
+        found = sorted(self._find(text)) if self._weights else []
+        pieces = _candidates(text, found, self._max_chars)
+        if not pieces:
+            return Snippet(text="", start=0, highlights=[])
+        worth = self._worths(found)
+        start, end = max(pieces, key=lambda piece: (worth(*piece), -piece[0], piece[1] - piece[0]))
+        inside = [
+            (left - start, right - start, feature) for left, right, feature in found if left >= start and right <= end
+        ]
+        # 三 and 打 of 三打白骨精 stand everywhere: alone they say nothing, where anything longer matches.
+        marked = [span for span in inside if span[2] not in self._lone] or inside
+        return Snippet(
+            text=text[start:end], start=start, highlights=_merged([(left, right) for left, right, _ in marked])
+        )
+
+    def _worths(self, found: Sequence[Span]) -> Callable[[int, int], float]:
+        """What the piece of the text from a start to an end is worth."""
+        lefts = [left for left, _, _ in found]
+
+        def worth(start: int, end: int) -> float:
+            length: dict[str, int] = {}
+            for left, right, feature in found[bisect_left(lefts, start) : bisect_left(lefts, end)]:
+                if right <= end and right - left > length.get(feature, 0):
+                    length[feature] = right - left
+            return sum([self._weights[feature] * math.sqrt(size) for feature, size in length.items()])
+
+        return worth
 
 
 def _lone_characters(features: Collection[str]) -> set[str]:
@@ -56,7 +82,7 @@ def _lone_characters(features: Collection[str]) -> set[str]:
     return {feature for feature in features if len(feature) == 1 and ord(feature) >= _UNSPACED and feature in longer}
 
 
-def _candidates(text: str, found: Sequence[tuple[int, int, str]], max_chars: int) -> list[tuple[int, int]]:
+def _candidates(text: str, found: Sequence[Span], max_chars: int) -> list[tuple[int, int]]:
     whole = sentences(text)
     pieces: list[tuple[int, int]] = []
     for number, (start, end) in enumerate(whole):
@@ -69,9 +95,7 @@ def _candidates(text: str, found: Sequence[tuple[int, int, str]], max_chars: int
     return pieces
 
 
-def _windows(
-    text: str, start: int, end: int, found: Sequence[tuple[int, int, str]], max_chars: int
-) -> list[tuple[int, int]]:
+def _windows(text: str, start: int, end: int, found: Sequence[Span], max_chars: int) -> list[tuple[int, int]]:
     # A little room before the first match lets the reader see what it belongs to.
     room = max_chars // 5
     begins = {start, *(max(start, left - room) for left, right, _ in found if start <= left and right <= end)}
@@ -97,15 +121,6 @@ def _at_words(text: str, left: int, right: int, start: int, end: int) -> tuple[i
 
 def _splits_word(text: str, at: int) -> bool:
     return 0 < at < len(text) and _WORD.match(text[at - 1]) is not None and _WORD.match(text[at]) is not None
-
-
-def _worth(piece: tuple[int, int], found: Sequence[tuple[int, int, str]], weights: Mapping[str, float]) -> float:
-    start, end = piece
-    length: dict[str, int] = {}
-    for left, right, feature in found:
-        if left >= start and right <= end:
-            length[feature] = max(length.get(feature, 0), right - left)
-    return sum(weights[feature] * math.sqrt(size) for feature, size in length.items())
 
 
 def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -11,10 +11,12 @@ from qdrant_client import models
 from schemas.ids import document_point_of, point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, VectorBatch
-from search.fusion import WINDOW, Fused, Standing
+from search.fusion import Fused, Standing
 from search.grouping import Group
-from search.ranking import DOCUMENT_TFIDF, Ask, Places, is_sparse, query_vector, request_of
+from search.ranked_list import WINDOW
+from search.ranking import DOCUMENT_TFIDF, Ask, Places, is_sparse, query_vector
 from stores.base import Store, collection_name
+from stores.nearest import Nearest
 
 Explain: TypeAlias = bool | Literal["scores"]
 """How much is found out of each hit. False: rank and score in the lists that were fused, which cost nothing more; the
@@ -80,11 +82,11 @@ def _look_up(
     store: Store, collection: str, vectors: Mapping[str, VectorBatch], lacking: Sequence[_Lacking], known: Known
 ) -> None:
     """The scores of points that a list lacks."""
-    requests = []
+    questions = []
     for row, space, points in lacking:
         among = models.Filter(must=[models.HasIdCondition(has_id=[point_text(point) for point in points])])
-        requests.append(request_of(_vector(vectors, space, row), _vectors_of(space), len(points), among))
-    for (row, space, _), answer in zip(lacking, store.scores(collection, requests), strict=True):
+        questions.append(_question(vectors, space, row, len(points), among))
+    for (row, space, _), answer in zip(lacking, store.nearest(collection, questions), strict=True):
         for point, score in answer:
             known[row, space, point] = (None, score)
 
@@ -99,12 +101,12 @@ def _look_deep(
     known: Known,
 ) -> None:
     """The ranks of points whose scores are known."""
-    asked, requests = [], []
+    asked, questions = [], []
     for row, space, points in lacking:
         if any((row, space, point) in known for point in points):
             asked.append((row, space))
-            requests.append(request_of(_vector(vectors, space, row), _vectors_of(space), DEEP, ask.query_filter))
-    answers = store.scores(collection_name(manifest.corpus, manifest.generation, shelf), requests) if requests else []
+            questions.append(_question(vectors, space, row, DEEP, ask.query_filter))
+    answers = store.nearest(collection_name(manifest.corpus, manifest.generation, shelf), questions)
     for (row, space), answer in zip(asked, answers, strict=True):
         for rank, (point, score) in enumerate(answer, 1):
             if (row, space, point) in known:
@@ -128,9 +130,10 @@ def _point(space: str, passage: int) -> int:
     return document_point_of(passage) if space == DOCUMENT_TFIDF else passage
 
 
-def _vectors_of(space: str) -> str:
-    return "tfidf" if space == DOCUMENT_TFIDF else space
-
-
-def _vector(vectors: Mapping[str, VectorBatch], space: str, row: int) -> object:
-    return query_vector(vectors[_vectors_of(space)], row)
+def _question(
+    vectors: Mapping[str, VectorBatch], space: str, row: int, limit: int, among: models.Filter | None
+) -> Nearest:
+    held = "tfidf" if space == DOCUMENT_TFIDF else space
+    vector = query_vector(vectors[held], row)
+    assert vector is not None  # an empty query has no list, so nothing lacks in it
+    return Nearest(vector, held, limit, among)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.documents import Document
 from schemas.errors import InputError, UsageError
 from schemas.sentences import sentences
-from search.fusion import RRF_K, WINDOW, FusionMethod, ScoredList, contributions
+from search.ranked_list import RRF_K, WINDOW, FusionMethod, ScoredList, contributions
 
 Collected: TypeAlias = Mapping[str, Mapping[str, ScoredList]]
 """Query id -> space -> ids with scores, best first; fetched once, deep enough to fuse."""

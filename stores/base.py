@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from qdrant_client import models
@@ -15,6 +15,7 @@ from qdrant_client import models
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Shelf, Space
 from schemas.storage import StorageSettings
+from stores.nearest import Nearest, Scored
 
 
 def collection_name(corpus: str, generation: int, shelf: Shelf) -> str:
@@ -61,10 +62,6 @@ def vectors_of(batch: PointBatch, row: int, sparse: Callable[..., Any], dense: C
                     indices=vectors.indices[start:end].tolist(), values=vectors.data[start:end].tolist()
                 )
     return found
-
-
-Scored: TypeAlias = tuple[int, float]
-"""A point found: its id as a number (``UUID.int``, the same order as its text), and its score."""
 
 
 class Store(Protocol):
@@ -179,8 +176,8 @@ class Store(Protocol):
         """Answer the requests in one round, one list of hits each, best first."""
         ...
 
-    def scores(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[Scored]]:
-        """As ``query``, but ids and scores alone: all that a ranking needs, and far cheaper to build."""
+    def nearest(self, name: str, questions: Sequence[Nearest]) -> list[list[Scored]]:
+        """Answer the questions in one round, best first and equals by id: all that a ranking needs."""
         ...
 
     # -- care ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from qdrant_client import models
 
 from schemas.errors import InvalidPoint, StoreError
 from schemas.spaces import PointBatch, Space, SpaceKind, VectorBatch
+from stores.nearest import Nearest
 
 MAX_REACH = 2**31 - 1
 """The largest limit or offset of a request."""
@@ -225,6 +226,14 @@ def check_request(request: Any, spaces: Mapping[str, Space], depth: int = 0) -> 
         check_request(prefetch, spaces, depth + 1)
 
 
+def check_nearest(question: Nearest, spaces: Mapping[str, Space]) -> None:
+    """Refuse a question that the engine must not see, as ``check_request`` does."""
+    if not 1 <= question.limit <= MAX_REACH:
+        raise InvalidPoint(f"A limit of {question.limit} was asked for; give 1 to {MAX_REACH}.")
+    check_filter(question.query_filter)
+    check_query(question.vector, spaces.get(question.space), question.space)
+
+
 def check_names(names: Iterable[str], spaces: Mapping[str, Space]) -> None:
     """Refuse names of spaces that the collection does not have."""
     for name in names:
@@ -245,6 +254,7 @@ def check_query(vector: Any, space: Space | None, using: str | None) -> None:
         raise InvalidPoint(f"The query of space {using!r} holds NaN or infinity.")
     if space.kind is SpaceKind.SPARSE:
         indices = getattr(vector, "indices", None)
+        indices = indices.tolist() if isinstance(indices, np.ndarray) else indices
         if indices is None or len(indices) != len(values) or len(set(indices)) != len(indices):
             raise InvalidPoint(f"The query of space {using!r} needs indices and values, as many, each index once.")
         if any(not 0 <= index <= _MAX_INDEX for index in indices):

@@ -16,15 +16,16 @@ from schemas.errors import StoreDamaged, StoreError
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores import edge_translation as translate
-from stores.base import PayloadIndexType, Scored, rows_without
-from stores.checks import check_batch, check_names, check_request
+from stores.base import PayloadIndexType, rows_without
+from stores.checks import check_batch, check_names, check_nearest, check_request
 from stores.disk_room import COPIES, allocated, require_room
 from stores.edge_config import config_of, filled_bytes, joined_bytes, resolved
 from stores.edge_errors import engine
 from stores.edge_memory import give_back
-from stores.edge_results import query_request, record, score, scored, selection
+from stores.edge_results import query_request, record, scored, selection
 from stores.files import replace_text
-from stores.quantized import with_rescoring
+from stores.nearest import Nearest, Scored, SparseRow
+from stores.quantized import rescoring, with_rescoring
 from stores.ties import MARGIN, by_score, cut
 
 R = TypeVar("R")
@@ -64,6 +65,7 @@ class EdgeCollection:
         self.spaces = spaces
         self.storage = storage
         self._asked = resolved(list(spaces.values()), storage)
+        self._params = translate.params_of(rescoring(self._asked))
         self._folder = folder
         self._shard = shard
         self._indexes = indexes
@@ -199,33 +201,58 @@ class EdgeCollection:
 
     def query(self, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
         """Answer the requests in one round, best first and equals by id."""
-        return self._answers(requests, scored)
-
-    def scores(self, requests: Sequence[models.QueryRequest]) -> list[list[Scored]]:
-        """As ``query``, but ids and scores alone."""
-        return self._answers(requests, score)
-
-    def _answers(self, requests: Sequence[models.QueryRequest], made: Callable[[Any], R]) -> list[list[R]]:
         for request in requests:
             check_request(request, self.spaces)
             if isinstance(getattr(request.query, "nearest", request.query), str | int | UUID):
                 raise StoreError("Ask with a point's vector, which retrieve gives, instead of its id.")
         requests = [with_rescoring(request, self._asked) for request in requests]
-        asked = [(request.offset or 0) + (request.limit or 10) + MARGIN for request in requests]
+        pages = [(request.offset or 0, request.limit or 10) for request in requests]
+        ranked = [by_score(request.query) for request in requests]
+        found = self._answers(lambda row, depth: query_request(requests[row], depth), pages, ranked)
+        return [[scored(point) for point in points] for points in found]
+
+    def nearest(self, questions: Sequence[Nearest]) -> list[list[Scored]]:
+        """Answer the questions in one round, best first and equals by id."""
+        for question in questions:
+            check_nearest(question, self.spaces)
+        # One filter goes with all questions of a search.
+        filters = {id(question.query_filter): translate.filter_of(question.query_filter) for question in questions}
+        made = [translate.nearest_of(question.vector, question.space) for question in questions]
+
+        def request(row: int, depth: int) -> edge.QueryRequest:
+            return edge.QueryRequest(
+                limit=depth,
+                offset=0,
+                query=made[row],
+                filter=filters[id(questions[row].query_filter)],
+                params=None if isinstance(questions[row].vector, SparseRow) else self._params,
+                with_payload=False,
+                with_vector=False,
+            )
+
+        pages = [(0, question.limit) for question in questions]
+        found = self._answers(request, pages, [True] * len(questions))
+        return [[(point.id.int, point.score) for point in points] for points in found]
+
+    def _answers(
+        self, request: Callable[[int, int], edge.QueryRequest], pages: Sequence[tuple[int, int]], ranked: Sequence[bool]
+    ) -> list[list[Any]]:
+        """The page, offset and limit, of what each request finds; ``request`` makes one, for so many results.
+
+        Those that are ``ranked`` by score have their ties settled by id.
+        """
+        asked = [offset + limit + MARGIN for offset, limit in pages]
         with engine(self.name):
-            batch = [query_request(request, depth) for request, depth in zip(requests, asked, strict=True)]
+            batch = [request(row, depth) for row, depth in enumerate(asked)]
             answers = self._shard.query_batch(edge.QueryBatchRequest(batch)) if batch else []
             results = []
-            for request, depth, points in zip(requests, asked, answers, strict=True):
+            for row, ((offset, limit), points) in enumerate(zip(pages, answers, strict=True)):
 
-                def ask(more: int, request: models.QueryRequest = request) -> list[Any]:
-                    return list(self._shard.query(query_request(request, more)))
+                def ask(more: int, row: int = row) -> list[Any]:
+                    return list(self._shard.query(request(row, more)))
 
-                offset, limit = request.offset or 0, request.limit or 10
-                page = points[offset : offset + limit]
-                if by_score(request.query):
-                    page = cut(ask, list(points), depth, offset, limit)
-                results.append([made(point) for point in page])
+                page = cut(ask, list(points), asked[row], offset, limit) if ranked[row] else points
+                results.append(page if ranked[row] else page[offset : offset + limit])
             return results
 
     # -- care ------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from qdrant_client import models
 
 from stores import edge_translation as translate
-from stores.base import Scored
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,11 +45,6 @@ def record(found: Any) -> models.Record:
             "order_value": None,
         },
     )
-
-
-def score(found: Any) -> Scored:
-    """A hit's id and score alone."""
-    return found.id.int, found.score
 
 
 def scored(found: Any) -> models.ScoredPoint:

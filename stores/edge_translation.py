@@ -12,6 +12,7 @@ from qdrant_client import models
 from schemas.errors import StoreError
 from schemas.spaces import PointBatch
 from stores import base
+from stores.nearest import QueryRow, SparseRow
 
 
 def points_of(batch: PointBatch, rows: Sequence[int]) -> list[edge.Point]:
@@ -133,6 +134,15 @@ def query_of(query: Any, using: str | None) -> Any:
     if not isinstance(query, models.SparseVector | list | np.ndarray):
         raise StoreError(f"The embedded engine cannot be asked a {type(query).__name__} here; use a server for it.")
     return edge.Query.Nearest(vector_of(query), using=using)
+
+
+def nearest_of(vector: QueryRow, using: str) -> edge.Query:
+    """The query for what is nearest to a row."""
+    if isinstance(vector, SparseRow):
+        found = edge.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
+        return edge.Query.Nearest(found, using=using)
+    # The engine reads lists five times as fast as arrays.
+    return edge.Query.Nearest(vector.tolist(), using=using)
 
 
 def params_of(found: models.SearchParams | None) -> edge.SearchParams | None:

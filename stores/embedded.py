@@ -29,13 +29,14 @@ from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
-from stores.base import PayloadIndexType, Scored
+from stores.base import PayloadIndexType
 from stores.checks import check_filter, check_id, check_payload, require_same_spaces
 from stores.disk_room import allocated
 from stores.edge_collection import EdgeCollection
 from stores.edge_errors import files
 from stores.files import is_unfinished, leftovers, remove, replace_text, sync_folder
 from stores.locking import FolderLock
+from stores.nearest import Nearest, Scored
 
 MARK = "xunyi-store.json"
 
@@ -260,10 +261,10 @@ class EdgeStore:
         with self._guard:
             return self._collection(name).query(requests)
 
-    def scores(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[Scored]]:
-        """As ``query``, but ids and scores alone."""
+    def nearest(self, name: str, questions: Sequence[Nearest]) -> list[list[Scored]]:
+        """Answer the questions in one round, best first and equals by id."""
         with self._guard:
-            return self._collection(name).scores(requests)
+            return self._collection(name).nearest(questions)
 
     # -- care ------------------------------------------------------------------------------
     def optimize(self, name: str) -> None:

@@ -11,17 +11,25 @@ from schemas.storage import StorageSettings
 R = TypeVar("R", models.QueryRequest, models.Prefetch)
 
 
+def rescoring(storage: StorageSettings) -> models.SearchParams | None:
+    """The collection's own rescoring and oversampling; None where nothing is quantized."""
+    if not storage.quantized:
+        return None
+    found = models.QuantizationSearchParams(rescore=storage.rescore, oversampling=storage.oversampling)
+    return models.SearchParams(quantization=found)
+
+
 def with_rescoring(request: R, storage: StorageSettings) -> R:
     """The request, and its prefetches, with the collection's own rescoring and oversampling."""
-    if not storage.quantized:
+    own = rescoring(storage)
+    if own is None:
         return request
     inner = request.prefetch
     if isinstance(inner, models.Prefetch):
         inner = with_rescoring(inner, storage)
     elif inner is not None:
         inner = [with_rescoring(one, storage) for one in inner]
-    params = request.params or models.SearchParams()
+    params = request.params or own
     if params.quantization is None:
-        found = models.QuantizationSearchParams(rescore=storage.rescore, oversampling=storage.oversampling)
-        params = params.model_copy(update={"quantization": found})
+        params = params.model_copy(update={"quantization": own.quantization})
     return request.model_copy(update={"prefetch": inner, "params": params})

@@ -21,8 +21,9 @@ from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
-from stores.base import PayloadIndexType, Scored, rows_without
+from stores.base import PayloadIndexType, rows_without
 from stores.checks import check_batch, check_filter, check_id, check_payload, check_request, require_same_spaces
+from stores.nearest import Nearest, Scored
 from stores.quantized import with_rescoring
 from stores.server_config import parameters_of, spaces_of, storage_of
 from stores.server_connection import Connection
@@ -274,9 +275,10 @@ class ServerStore:
             results.append(cut(ask, points, depth, offset, limit) if ranked else points[offset : offset + limit])
         return results
 
-    def scores(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[Scored]]:
-        """As ``query``, but ids and scores alone."""
-        return [[(UUID(str(point.id)).int, point.score) for point in points] for points in self.query(name, requests)]
+    def nearest(self, name: str, questions: Sequence[Nearest]) -> list[list[Scored]]:
+        """Answer the questions in one round, best first and equals by id."""
+        answers = self.query(name, [question.request() for question in questions])
+        return [[(UUID(str(point.id)).int, point.score) for point in points] for points in answers]
 
     # -- care ------------------------------------------------------------------------------
     def optimize(self, name: str) -> None:

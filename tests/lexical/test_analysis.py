@@ -67,7 +67,7 @@ def test_a_user_dictionary_keeps_names_whole():
 
 def test_a_match_is_found_in_the_original_text_whatever_its_script_and_form():
     text = "話說孫悟空的HOTELS"
-    found = analyzer().matches(text, {"孙悟", "悟空", "hotel"})
+    found = analyzer().finder({"孙悟", "悟空", "hotel"})(text)
     assert [text[a:b] for a, b, _ in found] == ["孫悟", "悟空", "HOTELS"]
 
 
@@ -136,4 +136,4 @@ MIXED = st.text(alphabet="孫孙悟空三打白骨精，。 hotelsHÔ-'ab12Ａ\u
 def test_matches_are_the_spans_whose_feature_was_asked_for(text, query, preset):
     made = analyzer(preset)
     features = set(made.features(query))
-    assert sorted(made.matches(text, features)) == sorted(s for s in made.spans(text) if s[2] in features)
+    assert sorted(made.finder(features)(text)) == sorted(s for s in made.spans(text) if s[2] in features)

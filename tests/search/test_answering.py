@@ -28,7 +28,7 @@ class Vanishing(EdgeStore):
 def test_a_passage_that_was_removed_meanwhile_is_left_out(tmp_path):
     with Vanishing(tmp_path / "store") as store:
         made = fill(store, [2, 2, 2])
-        answerer = Answerer(store, made.manifest, lambda texts, spaces: {}, lambda text, features: [])
+        answerer = Answerer(store, made.manifest, lambda texts, spaces: {}, lambda features: lambda text: [])
         query = {"dense": made.vectors["dense"][[1]]}
         ask = Ask(["dense"], {"dense": 1.0}, "zscore")
         (whole,) = answerer.answer(query, ask, Page(limit=6))

@@ -51,7 +51,7 @@ def test_the_second_stage_judges_once_however_deep_documents_lie(filled):
         encoded.append((list(texts), list(spaces)))
         return {"colbert": [made.vectors["colbert"][0] for _ in texts]}
 
-    answerer = Answerer(store, made.manifest, encode, lambda text, features: [])
+    answerer = Answerer(store, made.manifest, encode, lambda features: lambda text: [])
     ask = Ask(["dense"], {"dense": 1.0}, "zscore")
     rerank = Reranking(by="colbert", top=20)
     (flat,) = answerer.answer({"dense": toward}, ask, Page(limit=1000), rerank=rerank, texts=["q"])
@@ -68,7 +68,7 @@ def test_the_second_stage_judges_once_however_deep_documents_lie(filled):
 
 def test_pages_of_documents_are_cut_from_one_ranking(filled):
     store, made = filled
-    answerer = Answerer(store, made.manifest, lambda texts, spaces: {}, lambda text, features: [])
+    answerer = Answerer(store, made.manifest, lambda texts, spaces: {}, lambda features: lambda text: [])
     ask = Ask(["dense", "tfidf"], {"dense": 1.5, "tfidf": 1.0}, "zscore")
     vectors = {"dense": made.vectors["dense"][[3]], "tfidf": made.vectors["tfidf"][[700]]}
     (whole,) = answerer.answer(vectors, ask, Page(limit=60, by_document=True))

@@ -1,27 +1,30 @@
 """Pages of a space that is searched by a graph, which finds other neighbours the more widely it is searched."""
 
+from dataclasses import replace
+
 from schemas.spaces import Shelf
 from search import Corpus
 from stores.base import collection_name
 from stores.embedded import EdgeStore
+from stores.nearest import Nearest
 from tests.search.conftest import fill
 
 
 class Approximate(EdgeStore):
     """A store whose narrow searches miss every fifth of the passages that a wider one finds, as a graph may."""
 
-    def scores(self, name, requests):
-        found = super().scores(name, requests)
+    def nearest(self, name, questions):
+        found = super().nearest(name, questions)
         return [
-            [(point, score) for place, (point, score) in enumerate(points) if request.limit > 150 or place % 5]
-            for request, points in zip(requests, self._refilled(name, requests, found), strict=True)
+            [(point, score) for place, (point, score) in enumerate(points) if question.limit > 150 or place % 5]
+            for question, points in zip(questions, self._refilled(name, questions, found), strict=True)
         ]
 
-    def _refilled(self, name, requests, found):
-        wider = [request.model_copy(update={"limit": request.limit * 5 // 4 + 1}) for request in requests]
-        narrow = [request.limit <= 150 and request.filter is None for request in requests]
+    def _refilled(self, name, questions, found):
+        wider = [replace(question, limit=question.limit * 5 // 4 + 1) for question in questions]
+        narrow = [question.limit <= 150 and question.query_filter is None for question in questions]
         return [
-            more if few else exact for more, exact, few in zip(super().scores(name, wider), found, narrow, strict=True)
+            more if few else exact for more, exact, few in zip(super().nearest(name, wider), found, narrow, strict=True)
         ]
 
 
@@ -42,14 +45,9 @@ def test_pages_neither_repeat_nor_miss_what_a_wider_search_finds_late(tmp_path):
         assert page(10) == whole[:10]
         documents = page(120, by_document=True)
         assert [passage for offset in range(0, 120, 11) for passage in page(11, offset, by_document=True)] == documents
-        narrow = [
-            point for point, _ in store.scores(collection_name("demo", 1, Shelf.PASSAGES), requests(asked, 100))[0]
-        ]
-        wide = [point for point, _ in store.scores(collection_name("demo", 1, Shelf.PASSAGES), requests(asked, 400))[0]]
+        passages = collection_name("demo", 1, Shelf.PASSAGES)
+        narrow, wide = (
+            [point for point, _ in store.nearest(passages, [Nearest(asked["dense"][0], "dense", limit)])[0]]
+            for limit in (100, 400)
+        )
         assert narrow != wide[:100]
-
-
-def requests(asked, limit):
-    from search.ranking import query_vector, request_of
-
-    return [request_of(query_vector(asked["dense"], 0), "dense", limit, None)]
