@@ -23,6 +23,7 @@ from cli.logs import log_option
 from cli.options import comma_list, corpus_option, json_option, store_option
 from cli.output import console, emit_json, printable, stage_seconds
 from cli.storage_options import storage_options
+from cli.worker_options import worker_options
 from schemas.errors import UsageError
 from schemas.ingest import IngestReport
 from schemas.storage import StorageSettings
@@ -142,32 +143,7 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     help="Write every row set aside to this JSONL file: source, line, reason and the row.",
 )
 @click.option("--prune", is_flag=True, help="Remove documents that came from PATH and are not there any more.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Processes that split, segment and count; the result is the same [default: 0, this process does; on Ray "
-    "as many as there are processors].",
-)
-@click.option(
-    "--executor",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    help="Where workers and encoders run: here, or on Ray (the extra 'ray'; docs/scaling.md) [default: local].",
-)
-@click.option(
-    "--encoder-workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Encoders on Ray [default: one a GPU; without GPUs one a machine].",
-)
-@click.option(
-    "--ray-address",
-    metavar="HOST:PORT",
-    help="The Ray cluster to join [default: XUNYI_RAY_ADDRESS, then RAY_ADDRESS; without them one of this machine's "
-    "own, for this run].",
-)
+@worker_options()
 @click.option("--dry-run", is_flag=True, help="Say what would be added, changed and removed; write nothing.")
 @storage_options
 @log_option
@@ -191,14 +167,11 @@ def command(
     strict: bool,
     rejected: Path | None,
     prune: bool,
-    workers: int,
-    executor: Literal["local", "ray"],
-    encoder_workers: int | None,
-    ray_address: str | None,
     dry_run: bool,
     log_format: str | None,
     as_json: bool,
     storage: StorageSettings | None,
+    working: dict[str, Any],
 ) -> None:
     r"""Read files or folders into a corpus, making it where there is none.
 
@@ -241,10 +214,7 @@ def command(
             rejected=rejected,
             prune=prune,
             dry_run=dry_run,
-            workers=workers,
-            executor=executor,
-            encoder_workers=encoder_workers,
-            ray_address=ray_address,
+            **working,
         )
     if as_json:
         emit_json({**report.model_dump(mode="json"), "nothing_changed": report.nothing_changed})

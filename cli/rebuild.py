@@ -13,6 +13,7 @@ from cli.logs import log_option
 from cli.options import comma_list, json_option, store_option
 from cli.output import console, emit_json, stage_seconds
 from cli.storage_options import storage_options
+from cli.worker_options import worker_options
 from schemas.manifest import AnalyzerSettings
 from schemas.storage import StorageSettings
 
@@ -45,13 +46,7 @@ from schemas.storage import StorageSettings
 @storage_options
 @click.option("--reset-storage", is_flag=True, help="Take the store's defaults where no storage option is given.")
 @click.option("--drop-old", is_flag=True, help="Drop the old generation at once, which frees its disk.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Processes that split, segment and count; the result is the same [default: 0, this process does].",
-)
+@worker_options()
 @store_option
 @log_option
 @json_option
@@ -68,11 +63,11 @@ def command(
     titles: bool | None,
     reset_storage: bool,
     drop_old: bool,
-    workers: int,
     store: str | None,
     log_format: str | None,
     as_json: bool,
     storage: StorageSettings | None,
+    working: dict[str, Any],
 ) -> None:
     r"""Make the corpus NAME anew from what it holds, with what is named changed and all else as it is.
 
@@ -115,8 +110,8 @@ def command(
             store=store,
             reset_storage=reset_storage,
             drop_old=drop_old,
-            workers=workers,
             progress=bars,
+            **working,
         )
     if as_json:
         emit_json(report)

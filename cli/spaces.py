@@ -12,6 +12,7 @@ from cli.ingest import Bars
 from cli.logs import log_option
 from cli.options import comma_list, json_option, store_option
 from cli.output import console, emit_json, stage_seconds
+from cli.worker_options import worker_options
 from encoders.identity import describe
 from schemas.errors import UsageError
 
@@ -83,6 +84,7 @@ def list_(name: str, store: str | None, as_json: bool) -> None:
     help="What the corpus is to call a space [default: its own name, with the encoder's where that is taken].",
 )
 @encoder_settings
+@worker_options(splits=False)
 @click.option("--keep-old", is_flag=True, help="Keep the old generation until it is dropped.")
 @store_option
 @log_option
@@ -93,6 +95,7 @@ def add(
     spaces: tuple[str, ...] | None,
     names: tuple[str, ...],
     encoder_options: dict[str, Any],
+    working: dict[str, Any],
     keep_old: bool,
     store: str | None,
     log_format: str | None,
@@ -122,6 +125,7 @@ def add(
             options=encoder_options,
             keep_old=keep_old,
             progress=bars,
+            **working,
         )
     if as_json:
         emit_json(report)

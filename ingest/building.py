@@ -15,14 +15,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from encoders.learned import LearnedEncoders
+from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
 from ingest.blocks import Block, BlockMaker, BlockSettings, Planned, in_blocks
 from ingest.carried import CarriedVectors, changed
 from ingest.copying import copy_points
 from ingest.corpus import create_shelves
 from ingest.differences import same_rebuild, spaces_to_encode
-from ingest.executors import make_executor
+from ingest.encoding import Fill, tokens_sent
+from ingest.executors import Executor, InProcess
 from ingest.fit import Fitter, write_terms
 from ingest.generations import drop_other_generations, other_unfinished, unfinished
 from ingest.plan import batched
@@ -49,10 +50,14 @@ log = logging.getLogger("xunyi.build")
 
 @dataclass(frozen=True)
 class Built:
-    """A new generation in use: its manifest, the passages that an interrupted run had made, seconds by stage."""
+    """A new generation in use: its manifest, the passages that an interrupted run had made, seconds by stage.
+
+    ``tokens_sent`` are those that an encoder's API counted.
+    """
 
     manifest: CorpusManifest
     taken_over: int = 0
+    tokens_sent: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -60,16 +65,16 @@ def build(
     store: Store,
     old: CorpusManifest,
     wanted: Rebuild,
-    fill: LearnedEncoders | None,
+    fill: Fill | None,
     *,
     keep_old: bool,
     progress: Progress | None = None,
-    workers: int = 0,
+    pool: Executor | None = None,
 ) -> Built:
     """Build ``wanted`` and make it the corpus's generation in use.
 
     ``fill`` encodes ``spaces_to_encode``. With ``keep_old`` the old generation stays and can be brought back.
-    ``workers`` are the processes that cut and count.
+    ``pool`` cuts, counts and encodes; without one this process does.
 
     Raises ``CorpusError`` where another command's generation is unfinished, or the corpus changed meanwhile.
     """
@@ -77,7 +82,8 @@ def build(
     if left is not None and not same_rebuild(left, wanted):
         raise other_unfinished(old, left)
     with ExitStack() as stack:
-        return _Builder(store, old, wanted, left, fill, progress or (lambda *_: None), workers, stack).run(keep_old)
+        builder = _Builder(store, old, wanted, left, fill, progress or (lambda *_: None), pool or InProcess(), stack)
+        return builder.run(keep_old)
 
 
 class _Builder:
@@ -87,9 +93,9 @@ class _Builder:
         old: CorpusManifest,
         wanted: Rebuild,
         left: Rebuild | None,
-        fill: LearnedEncoders | None,
+        fill: Fill | None,
         progress: Progress,
-        workers: int,
+        pool: Executor,
         stack: ExitStack,
     ) -> None:
         plan = left or wanted
@@ -117,7 +123,8 @@ class _Builder:
         )
         self._fill = fill
         self._progress = progress
-        self._workers = workers
+        self._pool = pool
+        self._encoder: Encoder | None = None
         self._stack = stack
         self._documents = 0
         self._passages = 0
@@ -148,7 +155,7 @@ class _Builder:
         drop_other_generations(store, self._new)
         self._done("total", time.perf_counter() - started)
         seconds = {stage: round(value, 3) for stage, value in self._seconds.items()}
-        return Built(self._new, self._taken_over, seconds)
+        return Built(self._new, self._taken_over, tokens_sent(self._encoder), seconds)
 
     # -- what the points are made from ---------------------------------------------------------
     def _fitted(self) -> tuple[Iterable[Block], LexicalEncoder]:
@@ -158,8 +165,8 @@ class _Builder:
         spool, fitter = Spool(), Fitter(new)
         self._stack.callback(spool.close)
         self._stack.callback(fitter.close)
-        for block in self._cut(sentences=True):
-            fitter.add(block)
+        for block in self._cut(fitter):
+            fitter.keep(block)
             spool.append(block)
             self._progress("read", spool.documents, self._old.counts.documents)
         self._done("read", time.perf_counter() - started)
@@ -178,22 +185,21 @@ class _Builder:
     def _streamed(self) -> Iterator[Block]:
         """Every block as it is read, without those that an earlier run finished."""
         if self._plan.resplit:
-            yield from self._cut(sentences=False)
+            yield from self._cut(None)
             return
         for documents in in_blocks(self._left(stored_documents(self._store, self._old, titles=self._new.titles))):
             yield unanalysed(documents)
 
-    def _cut(self, *, sentences: bool) -> Iterator[Block]:
-        """The documents, cut anew if that is wanted, and counted."""
-        resplit = self._plan.resplit
+    def _cut(self, fitter: Fitter | None) -> Iterator[Block]:
+        """The documents, cut anew if that is wanted, and counted for the fit if there is one."""
+        resplit, sentences = self._plan.resplit, fitter is not None
         documents = stored_documents(self._store, self._old, with_passages=not resplit, titles=self._new.titles)
         if not self._plan.refit:
             documents = self._left(documents)
         settings = BlockSettings.of(self._new, sentences=sentences)
-        make = block_maker(self._new, self._fill, sentences=sentences) if resplit else BlockMaker(settings)
-        pool = make_executor(self._workers)
-        self._stack.callback(pool.close)
-        return pool.map(make, in_blocks(documents))
+        here = self._fill.here if self._fill is not None else None
+        make = block_maker(self._new, here, sentences=sentences) if resplit else BlockMaker(settings)
+        return self._pool.map(make, in_blocks(documents), fitter.counts if fitter is not None else None)
 
     def _left(self, documents: Iterator[Planned]) -> Iterator[Planned]:
         """The documents that an earlier run did not finish."""
@@ -232,13 +238,15 @@ class _Builder:
     def _write(self, blocks: Iterable[Block], lexical: LexicalEncoder | None) -> None:
         plan = self._plan
         fitted = LEXICAL_SPACES if plan.refit else ()
+        if self._encoded and self._fill is not None:
+            self._encoder = self._pool.encoder(self._fill.here, self._fill.load)
         carried = CarriedVectors(
             self._store,
             self._old,
             self._new,
             copied=[name for name in plan.spaces if name not in self._encoded and name not in fitted],
             encoded=self._encoded,
-            fill=self._fill,
+            fill=self._encoder,
             resumed=self._resumed,
             same_fit=self._same_fit,
         )

@@ -7,8 +7,9 @@ from typing import Any
 
 from qdrant_client import models
 
-from encoders.learned import LearnedEncoders
+from encoders.base import Encoder
 from ingest.copying import interleaved, stored_vectors
+from ingest.encoding import Vectors, batches_ahead, begin_encoding
 from ingest.staleness import SINCE_FIT
 from ingest.stored import payload_of
 from schemas.errors import CorpusError
@@ -33,7 +34,7 @@ class CarriedVectors:
         *,
         copied: Sequence[str],
         encoded: Sequence[str],
-        fill: LearnedEncoders | None,
+        fill: Encoder | None,
         resumed: bool,
         same_fit: bool,
     ) -> None:
@@ -48,15 +49,23 @@ class CarriedVectors:
         self._same_fit = same_fit
         self.taken_over = 0
 
-    def passages(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> dict[str, VectorBatch]:
-        """The vectors of these passages in all spaces that are copied or encoded."""
-        found: dict[str, VectorBatch] = {}
-        if self._passages:
-            records = self._records(Shelf.PASSAGES, ids, False, self._passages)
-            found.update(stored_vectors(records, self._passages))
-        if self._encoded:
-            found.update(self._made(ids, hashes, texts))
-        return found
+    @property
+    def ahead(self) -> int:
+        """Batches that may be begun besides the one whose vectors are wanted next."""
+        return batches_ahead(self._fill)
+
+    def passages(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> Vectors:
+        """Begin with these passages; gives their vectors in all spaces that are copied or encoded."""
+        encoded = self._encoding(ids, hashes, texts) if self._encoded else dict
+
+        def vectors() -> dict[str, VectorBatch]:
+            found: dict[str, VectorBatch] = {}
+            if self._passages:
+                found.update(stored_vectors(self._records(Shelf.PASSAGES, ids, False, self._passages), self._passages))
+            found.update(encoded())
+            return found
+
+        return vectors
 
     def documents(self, ids: Sequence[str]) -> tuple[dict[str, VectorBatch], list[dict[str, Any]]]:
         """The vectors of these documents in the spaces that are copied, and what was counted since the fit."""
@@ -65,22 +74,27 @@ class CarriedVectors:
         records = self._records(Shelf.DOCUMENTS, ids, [SINCE_FIT] if self._same_fit else False, self._documents)
         return stored_vectors(records, self._documents), [payload_of(record) for record in records]
 
-    def _made(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> dict[str, VectorBatch]:
+    def _encoding(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> Vectors:
         assert self._fill is not None
         standing = self._standing(ids, hashes) if self._resumed else {}
         if not standing:
-            return self._fill.encode_passages(texts)
+            return begin_encoding(self._fill, texts)
         self.taken_over += len(standing)
         there = list(standing)
         left = [row for row in range(len(ids)) if row not in standing]
         taken = stored_vectors([standing[row] for row in there], self._encoded)
         if not left:
-            return taken
-        fresh = self._fill.encode_passages([texts[row] for row in left])
-        return {
-            name: interleaved([(there, taken[name]), (left, fresh[name])], space)
-            for name, space in self._encoded.items()
-        }
+            return lambda: taken
+        encoded = begin_encoding(self._fill, [texts[row] for row in left])
+
+        def vectors() -> dict[str, VectorBatch]:
+            fresh = encoded()
+            return {
+                name: interleaved([(there, taken[name]), (left, fresh[name])], space)
+                for name, space in self._encoded.items()
+            }
+
+        return vectors
 
     def _standing(self, ids: Sequence[str], hashes: Sequence[str]) -> dict[int, models.Record]:
         """The rows that an earlier run wrote from the same text, with what it wrote."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 from encoders.base import Encoder
 from encoders.learned import LearnedEncoders
@@ -14,6 +15,9 @@ from schemas.errors import EncoderMismatch
 from schemas.ingest import LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import CorpusManifest
 from schemas.spaces import VectorBatch
+
+Vectors = Callable[[], Mapping[str, VectorBatch]]
+"""Gives the vectors of a batch's passages in the spaces that are not lexical, waiting for them if it must."""
 
 
 @runtime_checkable
@@ -25,7 +29,7 @@ class EncodesAhead(Protocol):
         """Batches that may wait or be worked on besides the one whose vectors are wanted next."""
         ...
 
-    def submit(self, texts: Sequence[str]) -> Callable[[], Mapping[str, VectorBatch]]:
+    def submit(self, texts: Sequence[str]) -> Vectors:
         """Begin to encode passages; gives what waits for their vectors."""
         ...
 
@@ -45,6 +49,48 @@ class EncoderRecipe:
         found = encoders_of(self.manifest, self.options)
         assert found is not None
         return found
+
+
+@dataclass(frozen=True)
+class FillRecipe:
+    """Loads what encodes certain spaces of a corpus that stands, in whatever process it is called.
+
+    ``manifest`` records these spaces and their encoders and no others. ``encoder`` names the one that is loaded by
+    name, with the ``spaces`` that it is to make and its ``options``; without one all are loaded as they are recorded,
+    and ``options`` say where they run.
+    """
+
+    manifest: CorpusManifest
+    encoder: str | None = None
+    spaces: tuple[str, ...] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, given: Encoder | None = None) -> LearnedEncoders:
+        """The encoders, as one; ``given`` is the named one, where it is loaded already."""
+        if given is None and self.encoder is not None:
+            given = get_encoder(self.encoder, spaces=self.spaces, **self.options)
+        found = LearnedEncoders(self.manifest, given=given, options=None if self.encoder else self.options)
+        # One that is missing, or is another by now, is met before anything is written.
+        found.load()
+        return found
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What encodes spaces of a corpus that stands: loaded here, and how another process loads it."""
+
+    here: LearnedEncoders
+    load: FillRecipe
+
+
+def begin_encoding(encoder: Encoder, texts: Sequence[str]) -> Vectors:
+    """Begin to encode passages where that is done elsewhere; else they are encoded when their vectors are wanted."""
+    return encoder.submit(texts) if isinstance(encoder, EncodesAhead) else partial(encoder.encode_passages, texts)
+
+
+def batches_ahead(encoder: Encoder | None) -> int:
+    """Batches that an encoder can have in hand besides the one whose vectors are wanted next."""
+    return encoder.ahead if isinstance(encoder, EncodesAhead) else 0
 
 
 def encoder_for(options: CorpusOptions) -> Encoder | None:

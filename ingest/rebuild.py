@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from encoders.analysis import make_analyzer, recommended_tfidf
 from encoders.base import Encoder
 from encoders.identity import same_encoder
-from encoders.learned import LearnedEncoders
 from encoders.lsa import DIM
 from encoders.registry import get_encoder
 from ingest.building import build
 from ingest.differences import differences, needs_fit, spaces_to_encode
-from ingest.encoding import tokens_sent
+from ingest.encoding import Fill, FillRecipe
+from ingest.executors import ExecutorName, make_executor
 from ingest.generations import next_rebuild, open_whole
 from ingest.run import Progress
 from schemas.errors import CorpusError, UsageError
@@ -75,6 +75,9 @@ def rebuild(
     reset_storage: bool = False,
     drop_old: bool = False,
     workers: int = 0,
+    executor: ExecutorName = "local",
+    encoder_workers: int | None = None,
+    ray_address: str | None = None,
     progress: Progress | None = None,
 ) -> RebuildReport:
     """Make the corpus's next generation with what ``options`` name, and all else as it is recorded.
@@ -86,7 +89,8 @@ def rebuild(
 
     ``encoder`` takes the place of the corpus's own; with several there, or where some spaces are to go or to
     come, ``spaces`` names all that there shall be. ``word2vec``, ``tfidf`` and ``storage`` change the fields that
-    were set; ``reset_storage`` begins with the defaults. ``workers`` processes cut and count.
+    were set; ``reset_storage`` begins with the defaults. ``workers`` processes cut and count, and
+    ``executor="ray"`` has Ray do that and encode, as ``ingest.ingest`` says.
 
     Searches go on with the old generation meanwhile; then the manifest moves in one step. Killed and run
     again, it goes on where it stopped. The old generation can be brought back (``ingest.generations``) until
@@ -97,6 +101,8 @@ def rebuild(
     """
     with ExitStack() as stack:
         opened, old = open_whole(stack, corpus, store)
+        pool = make_executor(workers, executor, encoder_workers=encoder_workers, ray_address=ray_address)
+        stack.callback(pool.close)
         if options == CorpusOptions() and not reset_storage:
             raise UsageError(f"Say what of {corpus!r} is to change, such as --encoder, --max-tokens or --quantization.")
         encoder = _load(old, options)
@@ -107,7 +113,7 @@ def rebuild(
         opened.check_storage(wanted.storage)
         encoded = spaces_to_encode(old, wanted)
         fill = _fill(old, wanted, options, encoder, encoded)
-        built = build(opened, old, wanted, fill, keep_old=not drop_old, workers=workers, progress=progress)
+        built = build(opened, old, wanted, fill, keep_old=not drop_old, progress=progress, pool=pool)
         fitted = [name for name in LEXICAL_SPACES if name in wanted.spaces and wanted.refit]
         counts = built.manifest.counts
         return RebuildReport(
@@ -126,7 +132,7 @@ def rebuild(
             passages_before=old.counts.passages,
             terms=counts.terms,
             taken_over=built.taken_over,
-            tokens_sent=tokens_sent(fill),
+            tokens_sent=built.tokens_sent,
             tuned=bool(built.manifest.search.get("weights")),
             seconds=built.seconds,
         )
@@ -136,7 +142,7 @@ def _load(old: CorpusManifest, options: CorpusOptions) -> Encoder | None:
     """The encoder that is named, with the heads that are wanted."""
     if options.encoder is None:
         return None
-    learned = [name for name in options.spaces or () if name not in LEXICAL_SPACES]
+    learned = _learned(options)
     if options.spaces and not learned:
         raise UsageError(f"--spaces {','.join(options.spaces)}: none is left for --encoder {options.encoder} to fill.")
     distinct: list[EncoderIdentity] = []
@@ -148,7 +154,12 @@ def _load(old: CorpusManifest, options: CorpusOptions) -> Encoder | None:
             f"{old.corpus!r} has spaces of {len(distinct)} encoders: say with --spaces which spaces it is to have, of "
             f"{options.encoder} or of those that stand ({', '.join(old.spaces)})."
         )
-    return get_encoder(options.encoder, spaces=learned or None, **options.encoder_options)
+    return get_encoder(options.encoder, spaces=learned, **options.encoder_options)
+
+
+def _learned(options: CorpusOptions) -> tuple[str, ...] | None:
+    """The learned ones of the spaces that are named; None where there are none."""
+    return tuple(name for name in options.spaces or () if name not in LEXICAL_SPACES) or None
 
 
 def _wanted(old: CorpusManifest, options: CorpusOptions, encoder: Encoder | None, reset_storage: bool) -> Rebuild:
@@ -224,7 +235,7 @@ def _splitter(
 
 def _fill(
     old: CorpusManifest, wanted: Rebuild, options: CorpusOptions, encoder: Encoder | None, encoded: Sequence[str]
-) -> LearnedEncoders | None:
+) -> Fill | None:
     """What encodes these spaces, loaded; None where there are none."""
     if not encoded:
         if options.encoder_options and encoder is None:
@@ -235,18 +246,20 @@ def _fill(
         "encoders": {name: wanted.encoders[name] for name in encoded},
         "encoder_spaces": wanted.encoder_spaces,
     }
-    given = encoder if encoder is not None and any(name in encoder.spaces for name in encoded) else None
-    fill = LearnedEncoders(
-        old.model_copy(update=only), given=given, options=None if encoder is not None else options.encoder_options
-    )
-    # One that is missing, or is another by now, is met before anything is written.
-    fill.load()
+    manifest = old.model_copy(update=only)
+    if encoder is None:
+        recipe = FillRecipe(manifest, options=options.encoder_options)
+    elif any(name in encoder.spaces for name in encoded):
+        recipe = FillRecipe(manifest, options.encoder, _learned(options), options.encoder_options)
+    else:
+        recipe = FillRecipe(manifest)
+    fill = recipe(encoder if recipe.encoder is not None else None)
     if wanted.resplit and wanted.splitter.max_tokens > fill.max_tokens:
         raise UsageError(
             f"--max-tokens {wanted.splitter.max_tokens}: the encoder {fill.identity.name} reads {fill.max_tokens} "
             f"tokens; give at most that."
         )
-    return fill
+    return Fill(fill, recipe)
 
 
 def _analyzer(old: CorpusManifest, options: CorpusOptions) -> AnalyzerSettings:

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from encoders.base import Encoder
 from encoders.identity import describe, same_encoder
-from encoders.learned import LearnedEncoders
 from encoders.registry import get_encoder
 from ingest.building import build
-from ingest.encoding import tokens_sent
+from ingest.encoding import Fill, FillRecipe
+from ingest.executors import ExecutorName, make_executor
 from ingest.generations import give_up as give_up_rebuild
 from ingest.generations import next_rebuild, open_whole
 from ingest.run import Progress
@@ -61,6 +61,9 @@ def add_spaces(
     names: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
     keep_old: bool = False,
+    executor: ExecutorName = "local",
+    encoder_workers: int | None = None,
+    ray_address: str | None = None,
     progress: Progress | None = None,
 ) -> SpacesReport:
     """Encode what ``corpus`` holds with another encoder, and add its spaces; all other vectors stay to the bit.
@@ -71,7 +74,8 @@ def add_spaces(
 
     A new generation is built beside the one in use, which searches go on using until it is whole.
     Killed and run again, it goes on where it stopped. With ``keep_old`` the one that it replaces can be
-    brought back until it is dropped (``ingest.generations``).
+    brought back until it is dropped (``ingest.generations``). With ``executor="ray"`` Ray's actors encode, as
+    ``ingest.ingest`` says.
 
     Raises ``CorpusNotFound``, ``UsageError`` for a space or a name that cannot be, and ``CorpusError`` where
     a name is taken by another encoder, or an ingest or another change of spaces is unfinished.
@@ -82,6 +86,8 @@ def add_spaces(
         )
     with ExitStack() as stack:
         opened, manifest = open_whole(stack, corpus, store)
+        pool = make_executor(0, executor, encoder_workers=encoder_workers, ray_address=ray_address)
+        stack.callback(pool.close)
         loaded = get_encoder(encoder, spaces=spaces, **(options or {}))
         chosen, stood = _chosen(manifest, loaded, spaces, names or {})
         report = SpacesReport(
@@ -102,14 +108,15 @@ def add_spaces(
                 "encoder_spaces": wanted.encoder_spaces,
             }
         )
-        fill = LearnedEncoders(only_new, given=loaded)
-        built = build(opened, manifest, wanted, fill, keep_old=keep_old, progress=progress)
+        recipe = FillRecipe(only_new, encoder, tuple(spaces) if spaces else None, options or {})
+        fill = Fill(recipe(loaded), recipe)
+        built = build(opened, manifest, wanted, fill, keep_old=keep_old, progress=progress, pool=pool)
         return report.model_copy(
             update={
                 "generation": built.manifest.generation,
                 "added": {name: own for own, name in chosen.items()},
                 "taken_over": built.taken_over,
-                "tokens_sent": tokens_sent(loaded),
+                "tokens_sent": built.tokens_sent,
                 "tuned": bool(manifest.search.get("weights")),
                 "kept_old": keep_old,
                 "seconds": built.seconds,

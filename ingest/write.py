@@ -6,9 +6,8 @@ import queue
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +17,7 @@ from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
 from ingest.blocks import Block, Planned, indexed_text
 from ingest.copying import dense_rows
-from ingest.encoding import EncodesAhead
+from ingest.encoding import Vectors, batches_ahead, begin_encoding
 from ingest.payloads import document_payload, passage_hash, passage_payload
 from ingest.staleness import SINCE_FIT, unknown_terms
 from schemas.documents import Passage
@@ -55,8 +54,13 @@ class Slice:
 class Carried(Protocol):
     """What the points of a corpus's next generation take over from the one in use."""
 
-    def passages(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> dict[str, VectorBatch]:
-        """The vectors of these passages in all spaces that are not fitted anew: copied, or encoded."""
+    @property
+    def ahead(self) -> int:
+        """Batches that may be begun besides the one whose vectors are wanted next."""
+        ...
+
+    def passages(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> Vectors:
+        """Begin with these passages; gives their vectors in all spaces that are not fitted anew: copied, or encoded."""
         ...
 
     def documents(self, ids: Sequence[str]) -> tuple[dict[str, VectorBatch], list[dict[str, Any]]]:
@@ -83,10 +87,6 @@ class Target:
     """What gives the other vectors instead of ``encoder``, where the corpus stands and this is its next generation."""
     batch: int = BATCH_PASSAGES
     """Passages encoded and written together."""
-
-
-Vectors = Callable[[], Mapping[str, VectorBatch]]
-"""Gives the vectors of a batch's passages in the spaces that are not lexical, waiting for them if it must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def write_documents(blocks: Iterable[Block], target: Target) -> Iterator[tuple[i
 def _encoded(blocks: Iterable[Block], target: Target, timings: Timings) -> Iterator[_Written]:
     """The batches in their order; an encoder that works ahead has as many in hand as it says."""
     sums: defaultdict[str, Sums] = defaultdict(dict)
-    ahead = target.encoder.ahead if isinstance(target.encoder, EncodesAhead) else 0
+    ahead = batches_ahead(target.encoder) if target.carried is None else target.carried.ahead
     waiting: deque[_Begun] = deque()
     start = time.perf_counter()
     for begun in _begun(blocks, target):
@@ -233,7 +233,7 @@ def _begin(
     if pairs and (target.carried is not None or target.encoder is not None):
         texts = [indexed_text(document.title, passage.text, target.titles) for document, passage in pairs]
         if target.carried is not None:
-            learned = partial(target.carried.passages, ids, [passage_hash(*pair) for pair in pairs], texts)
+            learned = target.carried.passages(ids, [passage_hash(*pair) for pair in pairs], texts)
         else:
             learned = _reusing(target, batch, texts)
     return _Begun(batch, ids, learned, lexical, since)
@@ -303,10 +303,10 @@ def _reusing(target: Target, batch: Sequence[Slice], texts: list[str]) -> Vector
             if isinstance(record.vector, dict) and all(name in record.vector for name in names):
                 old[str((record.payload or {}).get("hash"))] = record.vector
     if not old:
-        return _encoding(encoder, texts)
+        return begin_encoding(encoder, texts)
     hashes = [passage_hash(part.planned.document, passage) for part in batch for passage in part.passages]
     fresh = [row for row, digest in enumerate(hashes) if digest not in old]
-    encoded: Vectors = _encoding(encoder, [texts[row] for row in fresh]) if fresh else dict
+    encoded: Vectors = begin_encoding(encoder, [texts[row] for row in fresh]) if fresh else dict
 
     def merged() -> Mapping[str, VectorBatch]:
         new = encoded()
@@ -320,10 +320,6 @@ def _reusing(target: Target, batch: Sequence[Slice], texts: list[str]) -> Vector
         return result
 
     return merged
-
-
-def _encoding(encoder: Encoder, texts: list[str]) -> Vectors:
-    return encoder.submit(texts) if isinstance(encoder, EncodesAhead) else partial(encoder.encode_passages, texts)
 
 
 def _standing(planned: Planned, target: Target) -> int:

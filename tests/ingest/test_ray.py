@@ -23,10 +23,14 @@ from ingest.corpus import new_manifest
 from ingest.encoding import EncoderRecipe
 from ingest.executors import make_executor
 from ingest.ray_cluster import RayCluster, cluster_address
+from ingest.rebuild import rebuild
+from ingest.refit import refit
+from ingest.spaces import add_spaces
 from schemas.errors import EncoderMismatch, UsageError, XunyiError
 from schemas.spaces import Shelf
 from stores.base import collection_name
 from stores.opening import open_store
+from tests import kept
 
 ray = pytest.importorskip("ray", reason="needs the extra 'ray'")
 
@@ -101,6 +105,26 @@ def small_corpora(folder, samples):
     tale = folder / "tale.txt"
     tale.write_text((samples / "tale.txt").read_text(encoding="utf-8")[:500], encoding="utf-8")
     return [table, tale]
+
+
+def test_a_rebuild_added_spaces_and_a_refit_are_the_same_on_ray(tmp_path, samples, cluster, monkeypatch):
+    monkeypatch.setattr("ingest.blocks.BLOCK_CHARS", 100)
+    monkeypatch.setattr("ingest.ray_executor.FAN_IN", 2)
+    paths = small_corpora(tmp_path, samples)
+    on_ray = {"executor": "ray", "encoder_workers": 2}
+    made = {}
+    for name, encoding, counting in (("local", {}, {}), ("ray", on_ray, {"executor": "ray", "workers": 2})):
+        store = str(tmp_path / name)
+        ingest(paths, "c", store=store, options=CorpusOptions(spaces=("tfidf", "word2vec"), max_tokens=80))
+        added = add_spaces("c", "bundled", store=store, **encoding)
+        assert added.added == {"dense": "dense"}
+        report = rebuild("c", CorpusOptions(max_tokens=24, weighting="bm25"), store=store, **encoding)
+        assert report.passages > report.passages_before
+        assert report.encoded == ["dense"]
+        assert refit("c", store=store, **counting).generation == 4
+        with open_store(store) as opened:
+            made[name] = kept.contents(opened)
+    assert made["ray"] == made["local"]
 
 
 def test_ray_writes_the_same_points_byte_for_byte_in_a_first_run_and_in_one_of_changes(
