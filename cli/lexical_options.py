@@ -55,7 +55,7 @@ def word2vec_settings(values: Sequence[str]) -> Word2VecSettings | None:
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--word2vec {first['loc'][0]}={first['input']}: {first['msg']}.") from None
-    least = {"dim": 1, "window": 1, "min_count": 1, "epochs": 0, "negative": 1, "remove_components": 0}
+    least = {"dim": 1, "window": 1, "min_count": 1, "max_words": 0, "epochs": 0, "negative": 1, "remove_components": 0}
     for key, low in least.items():
         if getattr(settings, key) < low:
             raise UsageError(f"--word2vec {key}={getattr(settings, key)}: give at least {low}.")

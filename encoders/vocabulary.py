@@ -12,7 +12,8 @@ import numpy.typing as npt
 from encoders.bags import Bags
 from encoders.base import TermArrays
 from encoders.counting import LIMIT, TermCounter
-from schemas.manifest import FitStats, TfidfSettings
+from encoders.word2vec import WordCounts, word_counts
+from schemas.manifest import FitStats, TfidfSettings, Word2VecSettings
 from schemas.spaces import Term
 
 _CACHED = 200_000
@@ -62,9 +63,9 @@ class VocabularyBuilder:
         self._tokens += other._tokens
         self._word_tokens += other._word_tokens
 
-    def words_from(self, count: int) -> set[str]:
-        """The words that stand at least ``count`` times."""
-        return {word for word, _, occurrences in self._words.items() if occurrences >= count}
+    def words_for(self, settings: Word2VecSettings) -> WordCounts:
+        """The words that Word2Vec is trained for."""
+        return word_counts(((word, cf) for word, _, cf in self._words.items()), self._word_tokens, settings)
 
     def build(self, settings: TfidfSettings) -> Vocabulary:
         """Choose the features as scikit-learn's CountVectorizer does; columns go by sorted term.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,11 +63,28 @@ def epochs_for(words: int) -> int:
     return max(1, min(_MOST_EPOCHS, round(_TRAINED_WORDS / max(words, 1))))
 
 
-def train(source: Path | Iterable[Sequence[str]], settings: Word2VecSettings) -> tuple[list[str], Matrix]:
+class WordCounts(NamedTuple):
+    """The words that get vectors, by word, with how often each stands; and how many words the texts have in all."""
+
+    kept: dict[str, int]
+    total: int
+
+
+def word_counts(counts: Iterable[tuple[str, int]], total: int, settings: Word2VecSettings) -> WordCounts:
+    """Choose the words that stand ``min_count`` times, the ``max_words`` most frequent; of equals the first by word."""
+    frequent = ((-n, word) for word, n in counts if n >= settings.min_count)
+    chosen = heapq.nsmallest(settings.max_words, frequent) if settings.max_words else list(frequent)
+    return WordCounts({word: -n for n, word in sorted(chosen, key=itemgetter(1))}, total)
+
+
+def train(
+    source: Path | Iterable[Sequence[str]], settings: Word2VecSettings, counts: WordCounts | None = None
+) -> tuple[list[str], Matrix]:
     """Train on a spool file, or on word lists that can be iterated over again and again.
 
-    Gives the words, most frequent first, and their unit vectors of shape ``(words, dim)``. The same input
-    gives the same vectors: one worker, a seed, and a hash that does not change with the process.
+    ``counts`` spare a pass over the texts where they are known. Gives the words, most frequent first, and their
+    unit vectors of shape ``(words, dim)``. The same input gives the same vectors: one worker, a seed, and a hash
+    that does not change with the process.
     A corpus in which no word stands ``min_count`` times gives no words and a ``(0, dim)`` matrix.
     """
     from gensim.models import Word2Vec
@@ -81,28 +102,23 @@ def train(source: Path | Iterable[Sequence[str]], settings: Word2VecSettings) ->
         workers=1,
         hashfxn=_stable_hash,
     )
+    counts = counts or _counted(sentences, settings)
     # gensim logs a warning of its own for an empty corpus, and fails on training without words
-    if next(iter(sentences), None) is None:
+    if not counts.kept:
         return [], np.zeros((0, settings.dim), dtype=np.float32)
-    counts: dict[str, int] = {}
-    for sentence in sentences:
-        for word in sentence:
-            counts[word] = counts.get(word, 0) + 1
-    kept = {word: n for word, n in sorted(counts.items()) if n >= settings.min_count}
-    del counts
-    if not kept:
-        return [], np.zeros((0, settings.dim), dtype=np.float32)
-    words_in_all = sentences.words
-    model.build_vocab_from_freq(kept)
-    model.train(
-        sentences,
-        total_words=words_in_all,
-        epochs=settings.epochs or epochs_for(words_in_all),
-    )
+    model.build_vocab_from_freq(counts.kept)
+    model.train(sentences, total_words=counts.total, epochs=settings.epochs or epochs_for(counts.total))
     vectors = _centred(np.asarray(model.wv.vectors, dtype=np.float32))
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     return list(model.wv.index_to_key), np.ascontiguousarray(unit)
+
+
+def _counted(sentences: _Sentences, settings: Word2VecSettings) -> WordCounts:
+    counts: Counter[str] = Counter()
+    for sentence in sentences:
+        counts.update(sentence)
+    return word_counts(counts.items(), sentences.words, settings)
 
 
 def _centred(vectors: Matrix) -> Matrix:

@@ -6,6 +6,7 @@ gensim comes back to Python every few milliseconds; beside a busy thread it take
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.word2vec import Matrix, train
+from encoders.word2vec import Matrix, WordCounts, train
 from schemas.errors import EncoderError
 from schemas.manifest import Word2VecSettings
 
 _ROOT = Path(__file__).parent.parent
 
 
-def train_apart(spool: Iterable[bytes], settings: Word2VecSettings) -> tuple[list[str], Matrix]:
+def train_apart(spool: Iterable[bytes], settings: Word2VecSettings, counts: WordCounts) -> tuple[list[str], Matrix]:
     """``encoders.word2vec.train`` on the bytes of a spool, in a child process; the result is the same to the bit.
 
     Raises ``EncoderError`` where the child fails, as for want of memory.
@@ -40,6 +41,7 @@ def train_apart(spool: Iterable[bytes], settings: Word2VecSettings) -> tuple[lis
         listener.start()
         try:
             child.stdin.write(settings.model_dump_json().encode() + b"\n")
+            child.stdin.write(json.dumps(counts).encode() + b"\n")
             for chunk in spool:
                 child.stdin.write(chunk)
             child.stdin.close()
@@ -74,9 +76,18 @@ class _Received:
         return (line.decode("utf-8", "surrogatepass").split() for line in self._file)
 
 
+def _end(failed: threading.ExceptHookArgs) -> None:
+    """End the process: gensim waits for ever for a thread of its own that failed."""
+    sys.stderr.write(f"{failed.exc_type.__name__}: {failed.exc_value}\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
 def _main() -> None:
+    threading.excepthook = _end
     settings = Word2VecSettings.model_validate_json(sys.stdin.buffer.readline())
-    words, matrix = train(_Received(), settings)
+    counts = WordCounts(*json.loads(sys.stdin.buffer.readline()))
+    words, matrix = train(_Received(), settings, counts)
     names = "\n".join(words).encode("utf-8")
     out = sys.stdout.buffer
     out.write(json.dumps({"bytes": len(names)}).encode() + b"\n" + names + matrix.tobytes())

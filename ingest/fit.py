@@ -11,7 +11,7 @@ import numpy as np
 
 from encoders.lsa import EvenSample, fit_lsa
 from encoders.vocabulary import Vocabulary, VocabularyBuilder
-from encoders.word2vec import fit_components, train
+from encoders.word2vec import WordCounts, fit_components, train
 from encoders.word2vec_process import train_apart
 from ingest.blocks import Block
 from ingest.counts import BlockCounts
@@ -81,23 +81,23 @@ class Fitter:
             self._builder = VocabularyBuilder()
             write(vocabulary)
             return vocabulary
-        frequent = self._builder.words_from(self._word2vec.min_count)
+        counts = self._builder.words_for(self._word2vec)
         self._builder = VocabularyBuilder()
         with ThreadPoolExecutor(1) as pool:
-            training = pool.submit(self._train)
-            write(term for term in vocabulary if term.term not in frequent)
+            training = pool.submit(self._train, counts)
+            write(term for term in vocabulary if term.term not in counts.kept)
             words, matrix = training.result()
         vocabulary.set_words(words, matrix)
-        write(term for term in vocabulary if term.term in frequent)
+        write(term for term in vocabulary if term.term in counts.kept)
         step = max(1, self._sentences.lines // COMPONENT_SAMPLE)
         sample = list(islice(self._sentences, 0, None, step))
         vocabulary.stats = fit_components(sample, vocabulary.lookup, self._word2vec, vocabulary.stats)
         return vocabulary
 
-    def _train(self) -> tuple[list[str], np.ndarray[Any, Any]]:
+    def _train(self, counts: WordCounts) -> tuple[list[str], np.ndarray[Any, Any]]:
         if self._sentences.words < WORDS_APART:
-            return train(self._sentences, self._word2vec)
-        return train_apart(self._sentences.chunks(), self._word2vec)
+            return train(self._sentences, self._word2vec, counts)
+        return train_apart(self._sentences.chunks(), self._word2vec, counts)
 
 
 def write_terms(store: Store, collection: str, corpus: str, terms: Iterable[Term], spaces: Sequence[Space]) -> None:

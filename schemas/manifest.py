@@ -62,7 +62,8 @@ class Word2VecSettings(BaseModel):
 
     ``epochs=0`` chooses by the size of the corpus; ``learning_rate`` is the first, falling to 0.0001.
     ``sample`` leaves out frequent words at random, within the range that gensim's authors advise: below
-    0.001 training is twice as fast, and the window reaches further.
+    0.001 training is twice as fast, and the window reaches further. Of words that stand ``min_count`` times the
+    ``max_words`` most frequent get vectors (0: all do), which bounds the memory of training and of an ingest.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +71,7 @@ class Word2VecSettings(BaseModel):
     dim: int = 100
     window: int = 8
     min_count: int = 3
+    max_words: int = 200_000
     epochs: int = 0
     negative: int = 3
     sample: float = 1e-4

@@ -1,7 +1,8 @@
 """Peak memory of ``xunyi ingest`` as its input grows.
 
 Makes files of records of each size, ingests each with a process of its own, and prints the peak
-resident memory, how much of that was not file-backed, and both as ratios to the smallest file's.
+resident memory, how much of that was not file-backed, what it took together with the process that
+trains Word2Vec, and the first as a ratio to the smallest file's.
 
     python scripts/bench_memory.py [--megabytes 10 30 100] [--language zh|en] [--format jsonl|csv]
     python scripts/bench_memory.py --megabytes 10 100 1000        # about an hour and a half
@@ -93,12 +94,23 @@ def memory_of(process: int) -> tuple[float, float]:
     return sizes.get("Rss", 0.0), sizes.get("Anonymous", 0.0)
 
 
+def children_of(process: int) -> list[int]:
+    """The children of a process, and theirs."""
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            found += [int(child) for child in task.read_text().split()]
+        except OSError:
+            continue
+    return [*found, *(later for child in found for later in children_of(child))]
+
+
 def ingest(path: Path, store: Path, spaces: str, trace: Path | None) -> dict:
     """One ``xunyi ingest`` in a process of its own: its report and its peaks in MB."""
     command = [sys.executable, "-m", "cli", "ingest", str(path), "--corpus", "bench", "--store", str(store)]
     command += ["--as", "records", "--spaces", spaces, "--json"]
     report = store.with_suffix(".json")
-    anonymous = 0.0
+    anonymous = together = 0.0
     started = time.monotonic()
     with report.open("wb") as out, subprocess.Popen(command, stdout=out, cwd=ROOT) as child:
         samples = []
@@ -109,6 +121,7 @@ def ingest(path: Path, store: Path, spaces: str, trace: Path | None) -> dict:
                 break
             resident, own = memory_of(child.pid)
             anonymous = max(anonymous, own)
+            together = max(together, resident + sum(memory_of(other)[0] for other in children_of(child.pid)))
             samples.append(f"{time.monotonic() - started:.1f}\t{resident:.0f}\t{own:.0f}\n")
             time.sleep(0.2)
     if child.returncode:
@@ -118,7 +131,7 @@ def ingest(path: Path, store: Path, spaces: str, trace: Path | None) -> dict:
             file.writelines(samples)
     # ru_maxrss counts in KB on Linux, in bytes on macOS.
     peak = usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-    return {"report": json.loads(report.read_text()), "peak": peak, "anonymous": anonymous}
+    return {"report": json.loads(report.read_text()), "peak": peak, "anonymous": anonymous, "together": together}
 
 
 def main() -> None:
@@ -133,7 +146,10 @@ def main() -> None:
     parser.add_argument("--trace", type=Path, help="append seconds, resident and anonymous MB to this file")
     arguments = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {arguments.spaces}")
-    print(f"{'input MB':>9} {'passages':>9} {'terms':>9} {'minutes':>8} {'peak MB':>8} {'own MB':>7} {'ratio':>6}")
+    print(
+        f"{'input MB':>9} {'passages':>9} {'terms':>9} {'minutes':>8} {'peak MB':>8} {'own MB':>7} "
+        f"{'together':>8} {'ratio':>6}"
+    )
     first = None
     for megabytes in sorted(arguments.megabytes):
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -145,7 +161,8 @@ def main() -> None:
             first = first or peak
             print(
                 f"{path.stat().st_size / 1e6:9.1f} {report['passages']:9,} {report['terms']:9,} "
-                f"{report['seconds']['total'] / 60:8.1f} {peak:8.0f} {found['anonymous']:7.0f} {peak / first:6.2f}",
+                f"{report['seconds']['total'] / 60:8.1f} {peak:8.0f} {found['anonymous']:7.0f} "
+                f"{found['together']:8.0f} {peak / first:6.2f}",
                 flush=True,
             )
             print("          seconds: " + ", ".join(f"{k} {v:.0f}" for k, v in report["seconds"].items()), flush=True)

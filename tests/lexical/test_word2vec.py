@@ -30,6 +30,23 @@ def fitted(texts, settings=CHOSEN):
     return vocabulary, fit_components(texts, vocabulary.lookup, settings, vocabulary.stats)
 
 
+def counted(texts, settings):
+    builder = VocabularyBuilder()
+    builder.add((), texts)
+    return builder.words_for(settings)
+
+
+def test_the_most_frequent_words_get_vectors_and_of_equals_the_first_by_word():
+    texts = [["b", "a", "c", "c"], ["d", "e", "a", "b"], ["c"]]
+    settings = Word2VecSettings(dim=4, epochs=1, min_count=1, max_words=2)
+    assert counted(texts, settings) == ({"a": 2, "c": 3}, 9)
+    assert counted(texts, settings.model_copy(update={"max_words": 0})).kept == {"a": 2, "b": 2, "c": 3, "d": 1, "e": 1}
+    assert counted(texts, settings.model_copy(update={"min_count": 3})).kept == {"c": 3}
+    words, matrix = train(texts, settings)
+    assert words == ["c", "a"]
+    assert np.array_equal(matrix, train(texts, settings, counted(texts, settings))[1])
+
+
 def test_training_is_the_same_in_every_process(tmp_path):
     spool = tmp_path / "words.txt"
     spool.write_text("".join(map(spool_line, corpus())), encoding="utf-8")
@@ -52,14 +69,14 @@ def test_training_in_a_process_of_its_own_gives_the_same_words_and_vectors():
     for texts in (corpus(), [["once"]], []):
         words, matrix = train(texts, CHOSEN)
         lines = [spool_line(text).encode() for text in texts]
-        other_words, other_matrix = train_apart(lines, CHOSEN)
+        other_words, other_matrix = train_apart(lines, CHOSEN, counted(texts, CHOSEN))
         assert other_words == words
         assert np.array_equal(other_matrix, matrix)
 
 
 def test_a_failing_training_process_is_one_sentence():
     with pytest.raises(EncoderError) as caught:
-        train_apart([b"\xff\xff broken\n"], CHOSEN)
+        train_apart([b"\xff\xff broken\n"], CHOSEN, counted(corpus(), CHOSEN))
     assert "\n" not in str(caught.value)
     assert "Word2Vec" in str(caught.value)
 
