@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import (
@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from cli.encoder_options import encoder_options as encoder_settings
+from cli.lexical_options import lexical_options
 from cli.logs import log_option
 from cli.options import comma_list, corpus_option, json_option, store_option
 from cli.output import console, emit_json, printable, stage_seconds
@@ -117,24 +118,7 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     metavar="ROLE=COLUMN",
     help="Which column is id, title, text, name, address or desc.",
 )
-@click.option("--analyzer", metavar="PRESET", help="How text becomes terms: default, jieba, char, words, article …")
-@click.option(
-    "--user-dict",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Names that Chinese words must be cut into whole: one a line, as jieba's user dictionaries have them.",
-)
-@click.option("--weighting", type=click.Choice(["tfidf", "bm25"]), help="Weights of the tfidf space [default: tfidf].")
-@click.option(
-    "--word2vec",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Word2Vec's training: dim, window, min_count, epochs, negative, sample … Repeatable.",
-)
-@click.option(
-    "--max-tokens", type=click.IntRange(min=16), metavar="N", help="Token budget of a passage [default: 256]."
-)
-@click.option("--titles/--no-titles", "titles", default=None, help="Encode the title with each passage [default: yes].")
+@lexical_options()
 @click.option("--strict", is_flag=True, help="Stop at the first bad row instead of setting it aside.")
 @click.option(
     "--rejected",
@@ -158,12 +142,7 @@ def command(
     encoder_options: dict[str, Any],
     encoding: str | None,
     columns: tuple[str, ...],
-    analyzer: str | None,
-    user_dict: Path | None,
-    weighting: Literal["tfidf", "bm25"] | None,
-    word2vec: tuple[str, ...],
-    max_tokens: int | None,
-    titles: bool | None,
+    lexical: dict[str, Any],
     strict: bool,
     rejected: Path | None,
     prune: bool,
@@ -186,20 +165,9 @@ def command(
       xunyi ingest novel.txt --corpus novel --user-dict names.txt --word2vec epochs=20
       xunyi ingest hotels.csv --corpus hotels --prune --dry-run
     """
-    from cli.lexical_options import analyzer_settings, word2vec_settings
     from ingest import CorpusOptions, ReadOptions, ingest
 
-    options = CorpusOptions(
-        spaces=spaces,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        analyzer=analyzer_settings(analyzer, user_dict),
-        weighting=weighting,
-        word2vec=word2vec_settings(word2vec),
-        max_tokens=max_tokens,
-        titles=titles,
-        storage=storage,
-    )
+    options = CorpusOptions(spaces=spaces, encoder=encoder, encoder_options=encoder_options, storage=storage, **lexical)
     reading = ReadOptions(kind=kind, encoding=encoding, columns=_columns(columns))
     bars = Bars(quiet=as_json or log_format is not None)
     with bars.context():

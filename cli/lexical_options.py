@@ -1,22 +1,74 @@
-"""``--analyzer``, ``--user-dict`` and ``--word2vec`` as the settings that they mean."""
+"""Options of how text is cut, counted and trained on, as the settings that they mean."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
+import click
 from pydantic import ValidationError
 
 from schemas.errors import InputError, UsageError
 from schemas.manifest import AnalyzerSettings, Word2VecSettings
 
+_TO_BEGIN = {
+    "analyzer": "How text becomes terms: default, jieba, char, words, article …",
+    "user_dict": "Names that Chinese words must be cut into whole: one a line, as jieba's user dictionaries have them.",
+    "weighting": "Weights of the tfidf space [default: tfidf].",
+    "word2vec": "Word2Vec's training: dim, window, min_count, max_words, epochs, negative, sample … Repeatable.",
+    "max_tokens": "Token budget of a passage [default: 256].",
+    "titles": "Encode the title with each passage [default: yes].",
+}
+_TO_CHANGE = {
+    "analyzer": "How text becomes terms; leaves a user dictionary behind.",
+    "user_dict": "Names that are words, instead of today's.",
+    "weighting": "Weights of the tfidf space.",
+    "word2vec": "What is to change of Word2Vec's training. Repeatable.",
+    "max_tokens": "Cut passages anew, of at most N tokens, where that is not how they are cut.",
+    "titles": "Encode the title with each passage.",
+}
 
-def analyzer_settings(preset: str | None, user_dict: Path | None) -> AnalyzerSettings | None:
-    """The analyser's settings; None where nothing was asked for."""
+
+def lexical_options(*, change: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds the options; the command gets ``lexical``: fields of ``CorpusOptions``.
+
+    They are for a new corpus or to ``change`` one, where a user dictionary goes with the analyser that is recorded
+    unless another is named.
+    """
+    helps = _TO_CHANGE if change else _TO_BEGIN
+    options = [
+        click.option("--analyzer", metavar="PRESET", help=helps["analyzer"]),
+        click.option("--user-dict", type=click.Path(path_type=Path), metavar="FILE", help=helps["user_dict"]),
+        click.option("--weighting", type=click.Choice(["tfidf", "bm25"]), help=helps["weighting"]),
+        click.option("--word2vec", multiple=True, metavar="KEY=VALUE", help=helps["word2vec"]),
+        click.option("--max-tokens", type=click.IntRange(min=16), metavar="N", help=helps["max_tokens"]),
+        click.option("--titles/--no-titles", "titles", default=None, help=helps["titles"]),
+    ]
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def gathered(*args: Any, analyzer: str | None, user_dict: Path | None, **values: Any) -> Any:
+            lexical = {name: values.pop(name) for name in ("weighting", "max_tokens", "titles")}
+            lexical["word2vec"] = word2vec_settings(values.pop("word2vec"))
+            lexical["analyzer"] = analyzer_settings(analyzer, user_dict, change=change)
+            return command(*args, lexical=lexical, **values)
+
+        found: Callable[..., Any] = gathered
+        for option in reversed(options):
+            found = option(found)
+        return found
+
+    return add
+
+
+def analyzer_settings(preset: str | None, user_dict: Path | None, *, change: bool = False) -> AnalyzerSettings | None:
+    """The analyser's settings; None where nothing was asked for. To ``change`` one, the preset may stay open."""
     if preset is None and user_dict is None:
         return None
-    options = {"user_dict": read_user_dict(user_dict)} if user_dict is not None else {}
-    return AnalyzerSettings(preset=preset or "default", options=options)
+    named: dict[str, Any] = {} if preset is None and change else {"preset": preset or "default"}
+    return AnalyzerSettings(**named, options={"user_dict": read_user_dict(user_dict)} if user_dict is not None else {})
 
 
 def read_user_dict(path: Path) -> list[str]:

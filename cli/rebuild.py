@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from cli.encoder_options import encoder_options as encoder_settings
 from cli.ingest import Bars
+from cli.lexical_options import lexical_options
 from cli.logs import log_option
 from cli.options import comma_list, json_option, store_option
 from cli.output import console, emit_json, stage_seconds
 from cli.storage_options import storage_options
 from cli.worker_options import worker_options
-from schemas.manifest import AnalyzerSettings
 from schemas.storage import StorageSettings
 
 
@@ -25,24 +24,7 @@ from schemas.storage import StorageSettings
 )
 @click.option("--encoder", metavar="E", help="What fills the learned spaces instead, as for `xunyi ingest --encoder`.")
 @encoder_settings
-@click.option("--analyzer", metavar="PRESET", help="How text becomes terms; leaves a user dictionary behind.")
-@click.option(
-    "--user-dict",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Names that are words, instead of today's.",
-)
-@click.option("--weighting", type=click.Choice(["tfidf", "bm25"]), help="Weights of the tfidf space.")
-@click.option(
-    "--word2vec", multiple=True, metavar="KEY=VALUE", help="What is to change of Word2Vec's training. Repeatable."
-)
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(min=16),
-    metavar="N",
-    help="Cut passages anew, of at most N tokens, where that is not how they are cut.",
-)
-@click.option("--titles/--no-titles", "titles", default=None, help="Encode the title with each passage.")
+@lexical_options(change=True)
 @storage_options
 @click.option("--reset-storage", is_flag=True, help="Take the store's defaults where no storage option is given.")
 @click.option("--drop-old", is_flag=True, help="Drop the old generation at once, which frees its disk.")
@@ -55,12 +37,7 @@ def command(
     spaces: tuple[str, ...] | None,
     encoder: str | None,
     encoder_options: dict[str, Any],
-    analyzer: str | None,
-    user_dict: Path | None,
-    weighting: Literal["tfidf", "bm25"] | None,
-    word2vec: tuple[str, ...],
-    max_tokens: int | None,
-    titles: bool | None,
+    lexical: dict[str, Any],
     reset_storage: bool,
     drop_old: bool,
     store: str | None,
@@ -83,25 +60,10 @@ def command(
       xunyi rebuild tale --user-dict names.txt --weighting bm25
       xunyi generations restore hotels
     """
-    from cli.lexical_options import analyzer_settings, read_user_dict, word2vec_settings
     from ingest import CorpusOptions
     from ingest.rebuild import rebuild
 
-    if analyzer is None and user_dict is not None:
-        settings: AnalyzerSettings | None = AnalyzerSettings(options={"user_dict": read_user_dict(user_dict)})
-    else:
-        settings = analyzer_settings(analyzer, user_dict)
-    options = CorpusOptions(
-        spaces=spaces,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        analyzer=settings,
-        weighting=weighting,
-        word2vec=word2vec_settings(word2vec),
-        max_tokens=max_tokens,
-        titles=titles,
-        storage=storage,
-    )
+    options = CorpusOptions(spaces=spaces, encoder=encoder, encoder_options=encoder_options, storage=storage, **lexical)
     bars = Bars(quiet=as_json or log_format is not None)
     with bars.context():
         report = rebuild(
