@@ -134,6 +134,10 @@ class _Builder:
     def run(self, keep_old: bool) -> Built:
         started = time.perf_counter()
         store, corpus = self._store, self._old.corpus
+        if self._plan.refit or self._plan.resplit or self._encoded:
+            self._pool.start()
+        if self._encoded and self._fill is not None:
+            self._encoder = self._pool.encoder(self._fill.here, self._fill.load)
         drop_other_generations(store, self._old, *((self._plan.generation,) if self._resumed else ()))
         store.write_manifest(self._old)
         create_shelves(store, self._new)
@@ -238,8 +242,6 @@ class _Builder:
     def _write(self, blocks: Iterable[Block], lexical: LexicalEncoder | None) -> None:
         plan = self._plan
         fitted = LEXICAL_SPACES if plan.refit else ()
-        if self._encoded and self._fill is not None:
-            self._encoder = self._pool.encoder(self._fill.here, self._fill.load)
         carried = CarriedVectors(
             self._store,
             self._old,

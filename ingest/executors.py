@@ -45,6 +45,10 @@ class Tally(Protocol[B_contra]):
 class Executor(Protocol):
     """Applies a pure function to a stream of items, in bounded memory, and holds the encoders."""
 
+    def start(self) -> None:
+        """Start what needs starting, so that what keeps it from that is met before anything is written."""
+        ...
+
     def map(self, function: Callable[[A], B], items: Iterable[A], tally: Tally[B] | None = None) -> Iterator[B]:
         """The results, in the order of the items; all are counted in ``tally`` once the last was given."""
         ...
@@ -60,6 +64,9 @@ class Executor(Protocol):
 
 class InProcess:
     """No workers: one item after the other, here."""
+
+    def start(self) -> None:
+        """Nothing to start."""
 
     def map(self, function: Callable[[A], B], items: Iterable[A], tally: Tally[B] | None = None) -> Iterator[B]:
         """The results, in the order of the items."""
@@ -83,6 +90,9 @@ class Processes:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start)
+
+    def start(self) -> None:
+        """Nothing: each starts with its first item."""
 
     def map(self, function: Callable[[A], B], items: Iterable[A], tally: Tally[B] | None = None) -> Iterator[B]:
         """The results, in the order of the items."""

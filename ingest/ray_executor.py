@@ -51,6 +51,10 @@ class RayExecutor:
         self._cluster: RayCluster | None = None
         self._encoders: list[ActorEncoder] = []
 
+    def start(self) -> None:
+        """Start Ray or join the cluster, which a run with something to do does by itself."""
+        self._start()
+
     def map(self, function: Callable[[A], B], items: Iterable[A], tally: Tally[B] | None = None) -> Iterator[B]:
         """The results, in the order of the items; what ``tally`` counts is counted and added up by the workers."""
         waiting: deque[Any] = deque()

@@ -49,6 +49,22 @@ def test_a_cluster_that_does_not_answer_is_a_sentence_at_once():
         RayCluster("127.0.0.1:1", 1)
 
 
+def test_a_cluster_that_does_not_answer_leaves_no_change_begun(tmp_path, samples):
+    store = str(tmp_path / "store")
+    ingest([samples / "hotels.csv"], "c", store=store, options=CorpusOptions(spaces=("tfidf",)))
+    nowhere = {"store": store, "executor": "ray", "ray_address": "127.0.0.1:1"}
+    for change in (
+        lambda: refit("c", **nowhere),
+        lambda: rebuild("c", CorpusOptions(max_tokens=24), **nowhere),
+        lambda: add_spaces("c", "bundled", **nowhere),
+    ):
+        with pytest.raises(XunyiError, match="No Ray cluster answers"):
+            change()
+    with open_store(store) as opened:
+        assert opened.read_manifest("c").rebuild is None
+        assert {name.split(".")[1] for name in opened.list_collections()} == {"g1"}
+
+
 def environment():
     return {key: value for key, value in os.environ.items() if key.startswith(("RAY_", "PYTHON")) or key == "HOME"}
 
@@ -202,6 +218,15 @@ class Numbers:
     def merge(self, other):
         self.sum += other.sum
         self.count += other.count
+
+
+def test_more_encoders_than_there_are_processors_leave_no_change_begun(tmp_path, samples, cluster):
+    store = str(tmp_path / "store")
+    ingest([samples / "hotels.csv"], "c", store=store, options=CorpusOptions(spaces=("tfidf",)))
+    with pytest.raises(UsageError, match="--encoder-workers 500"):
+        add_spaces("c", "bundled", store=store, executor="ray", encoder_workers=500)
+    with open_store(store) as opened:
+        assert opened.read_manifest("c").rebuild is None
 
 
 def test_results_keep_their_order_few_are_ahead_and_all_are_counted_once(cluster):
