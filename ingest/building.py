@@ -27,13 +27,15 @@ from ingest.executors import Executor, InProcess
 from ingest.fit import Fitter, write_terms
 from ingest.generations import drop_other_generations, other_unfinished, unfinished
 from ingest.plan import batched
+from ingest.points import Target
 from ingest.reading import block_maker
 from ingest.recovery import remove_absent
 from ingest.run import Progress
+from ingest.slices import BATCH_PASSAGES
 from ingest.spool import Spool
 from ingest.staleness import SINCE_FIT
 from ingest.stored import DOCUMENTS_BATCH, payload_of, stored_documents, unanalysed
-from ingest.write import BATCH_PASSAGES, Target, write_documents
+from ingest.write import write_documents
 from schemas.ids import document_point_id
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest, Counts, FitStats, Rebuild

@@ -19,7 +19,7 @@ from stores.base import Store, collection_name
 
 
 class CarriedVectors:
-    """The vectors of the next generation, but for those that are fitted: an ``ingest.write.Carried``.
+    """The vectors of the next generation, but for those that are fitted: an ``ingest.points.Carried``.
 
     ``copied`` are the spaces whose vectors stay, ``encoded`` those that ``fill`` makes. Where an earlier run
     made them already (``resumed``), as a passage's hash tells, they are taken from what it wrote;

@@ -18,6 +18,7 @@ from ingest.executors import Executor, ExecutorName, make_executor
 from ingest.fit import Fitter, write_terms
 from ingest.payloads import FieldTypes
 from ingest.plan import Plan, Planner
+from ingest.points import Target
 from ingest.prune import Scope, gone_documents, remove_documents
 from ingest.readers import ReadOptions, Source, open_sources
 from ingest.reading import block_maker, documents_of, read_into
@@ -25,7 +26,7 @@ from ingest.recovery import half_written, remove_orphans
 from ingest.rejects import RejectedFile
 from ingest.spool import Spool
 from ingest.staleness import with_staleness
-from ingest.write import Target, write_documents
+from ingest.write import write_documents
 from schemas.errors import InputError, XunyiError
 from schemas.ingest import LEXICAL_SPACES, CorpusOptions, IngestReport, RejectedReport, SourceReport
 from schemas.manifest import Counts

@@ -16,8 +16,9 @@ from search.coverage import QueryMass, QueryWords
 from search.fusion import Fused
 from search.grouping import PASSAGES_SHOWN, Group, grouped
 from search.hits import HitMaker
+from search.query_vectors import take
 from search.ranked_list import WINDOW
-from search.ranking import Ask, Places, Ranker, named, take
+from search.ranking import Ask, Places, Ranker, named
 from search.second_stage import Encode, Reranking, second_stage
 from search.snippets import Finder, Snippets
 from search.standings import Explain, in_every_space

@@ -23,10 +23,11 @@ from schemas.spaces import Shelf, SpaceKind, VectorBatch
 from search.coverage import QueryMass, masses_of
 from search.coverage import beliefs as query_beliefs
 from search.fusion import Fused, fuse_parts
+from search.query_vectors import query_vector, rows_of
 from search.ranked_list import WINDOW, FusionMethod, Part, Ranks, ScoredList, part
 from search.rerank import feedback_query
 from stores.base import Store, collection_name
-from stores.nearest import Nearest, QueryRow, SparseRow
+from stores.nearest import Nearest
 
 DEFAULT_WEIGHTS: Mapping[str, float] = {"dense": 1.5, "word2vec": 0.0, "lsa": 0.0}
 """Weights other than 1. The best of a sparse list stand further out in standard scores than those of a dense
@@ -280,29 +281,6 @@ def _fuse(
     # Where the spaces that found something weigh nothing together, all count alike.
     chosen = weights if any(weights[space] > 0 for space, found in parts.items() if found.ranks) else None
     return fuse_parts(parts, method=method, weights=chosen, limit=reach)
-
-
-def query_vector(batch: VectorBatch, row: int) -> QueryRow | None:
-    """One row as a store takes it; None where it is empty, since nothing can be near it."""
-    if isinstance(batch, np.ndarray):
-        vector = batch[row]
-        return vector if vector.any() else None
-    if isinstance(batch, list):
-        return batch[row] if len(batch[row]) else None
-    start, end = batch.indptr[row], batch.indptr[row + 1]
-    return SparseRow(batch.indices[start:end], batch.data[start:end]) if start < end else None
-
-
-def take(batch: VectorBatch, rows: Sequence[int]) -> VectorBatch:
-    """The batch of these rows alone, in their order."""
-    if isinstance(batch, list):
-        return [batch[row] for row in rows]
-    return batch[np.asarray(rows, dtype=np.int64)]
-
-
-def rows_of(batch: VectorBatch) -> int:
-    """How many queries a batch holds."""
-    return len(batch) if isinstance(batch, list) else int(batch.shape[0])
 
 
 def sparse_minima(manifest: CorpusManifest, names: Iterable[str]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from schemas.ids import point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, SpaceKind, VectorBatch
 from search.fusion import Fused, Standing
-from search.ranking import query_vector
+from search.query_vectors import query_vector
 from search.rerank import CrossEncoderReranker, mmr
 from stores.base import Store, collection_name
 from stores.nearest import Nearest

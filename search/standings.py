@@ -13,8 +13,9 @@ from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, VectorBatch
 from search.fusion import Fused, Standing
 from search.grouping import Group
+from search.query_vectors import query_vector
 from search.ranked_list import WINDOW
-from search.ranking import DOCUMENT_TFIDF, Ask, Places, is_sparse, query_vector
+from search.ranking import DOCUMENT_TFIDF, Ask, Places, is_sparse
 from stores.base import Store, collection_name
 from stores.nearest import Nearest
 
