@@ -14,7 +14,7 @@ from qdrant_client import models
 
 from encoders.learned import LearnedEncoders
 from encoders.lexical import LexicalEncoder
-from schemas.errors import CorpusNotFound, StoreError
+from schemas.errors import CorpusNotFound, StoreError, UsageError
 from schemas.ids import document_point_of, point_text
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest
@@ -23,7 +23,7 @@ from schemas.search import SearchResponse, Took
 from schemas.spaces import Shelf, VectorBatch
 from search.answering import Answerer, Page
 from search.coverage import QueryWords, query_words
-from search.filters import parse_where
+from search.filters import META, parse_where
 from search.ranked_list import FusionMethod
 from search.ranking import Ask
 from search.request import check_fusion, check_page, check_query, chosen_spaces, chosen_weights
@@ -253,8 +253,14 @@ class Corpus:
         return parse_where(where, self.manifest.payload_fields, self._values)
 
     def _values(self, field: str) -> list[str]:
-        """The distinct values of an indexed payload key."""
-        return list(self.store.facet(self.collection(Shelf.DOCUMENTS), field, limit=MOST_VALUES))
+        """The distinct values of an indexed payload key; raises ``UsageError`` for more than ``MOST_VALUES``."""
+        found = list(self.store.facet(self.collection(Shelf.DOCUMENTS), field, limit=MOST_VALUES + 1))
+        if len(found) > MOST_VALUES:
+            raise UsageError(
+                f"{field.removeprefix(META + '.')} has more than {MOST_VALUES:,} different values, too many to look "
+                f"through; compare it with =."
+            )
+        return found
 
     def weights(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> dict[str, float]:
         """The weight of each space: as given, else as tuned for this corpus, else the default."""

@@ -10,7 +10,8 @@ from schemas.errors import UsageError
 from schemas.spaces import Shelf
 from search import Corpus
 from search.recommend import recommend
-from tests.search.conftest import TERMS
+from stores.embedded import EdgeStore
+from tests.search.conftest import TERMS, fill
 
 
 def test_an_unknown_method_is_refused_also_where_one_space_alone_is_asked(filled):
@@ -68,3 +69,13 @@ def test_a_recommendation_says_its_similarity_in_every_space_however_deep_it_lie
             "tfidf": wide["d1"] @ wide[hit.document_id],
         }
         assert {space: told.score for space, told in hit.spaces.items()} == pytest.approx(cosine, abs=1e-5)
+
+
+def test_words_are_not_looked_for_in_a_field_of_more_values_than_can_be_looked_through(tmp_path, monkeypatch):
+    monkeypatch.setattr("search.corpus.MOST_VALUES", 2)
+    with EdgeStore(tmp_path / "store") as store:
+        fill(store, [1] * 3)
+        corpus = Corpus("demo", store)
+        assert corpus.filter(["title=a"]) is not None
+        with pytest.raises(UsageError, match="title has more than 2 different values"):
+            corpus.filter(["title~a"])
