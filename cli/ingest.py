@@ -26,11 +26,11 @@ from cli.output import console, emit_json, printable, stage_seconds
 from cli.storage_options import storage_options
 from cli.worker_options import worker_options
 from schemas.errors import UsageError
-from schemas.ingest import IngestReport
-from schemas.storage import StorageSettings
 
 if TYPE_CHECKING:
     from ingest.readers import Kind
+    from schemas.ingest import IngestReport
+    from schemas.storage import StorageSettings
 
 STAGES = {
     "read": "reading",

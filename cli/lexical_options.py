@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import ValidationError
 
 from schemas.errors import InputError, UsageError
-from schemas.manifest import AnalyzerSettings, Word2VecSettings
+
+if TYPE_CHECKING:
+    from schemas.manifest import AnalyzerSettings, Word2VecSettings
 
 _TO_BEGIN = {
     "analyzer": "How text becomes terms: default, jieba, char, words, article …",
@@ -65,6 +66,8 @@ def lexical_options(*, change: bool = False) -> Callable[[Callable[..., Any]], C
 
 def analyzer_settings(preset: str | None, user_dict: Path | None, *, change: bool = False) -> AnalyzerSettings | None:
     """The analyser's settings; None where nothing was asked for. To ``change`` one, the preset may stay open."""
+    from schemas.manifest import AnalyzerSettings
+
     if preset is None and user_dict is None:
         return None
     named: dict[str, Any] = {} if preset is None and change else {"preset": preset or "default"}
@@ -93,6 +96,10 @@ def word2vec_settings(values: Sequence[str]) -> Word2VecSettings | None:
 
     Raises ``UsageError`` for a key that there is not, or a value that cannot be.
     """
+    from pydantic import ValidationError
+
+    from schemas.manifest import Word2VecSettings
+
     given: dict[str, str] = {}
     for value in values:
         key, sign, text = value.partition("=")

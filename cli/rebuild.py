@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,9 @@ from cli.options import comma_list, json_option, store_option
 from cli.output import console, emit_json, stage_seconds
 from cli.storage_options import storage_options
 from cli.worker_options import worker_options
-from schemas.storage import StorageSettings
+
+if TYPE_CHECKING:
+    from schemas.storage import StorageSettings
 
 
 @click.command("rebuild")

@@ -13,7 +13,6 @@ from cli.logs import log_option
 from cli.options import comma_list, json_option, store_option
 from cli.output import console, emit_json, stage_seconds
 from cli.worker_options import worker_options
-from encoders.identity import describe
 from schemas.errors import UsageError
 
 
@@ -36,6 +35,7 @@ def command() -> None:
 @json_option
 def list_(name: str, store: str | None, as_json: bool) -> None:
     """The spaces of the corpus NAME, and what made each."""
+    from encoders.identity import describe
     from search.catalog import corpus_info
 
     manifest = corpus_info(name, store).manifest

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from schemas.storage import StorageSettings
+if TYPE_CHECKING:
+    from schemas.storage import StorageSettings
 
 _OPTIONS = {
     "on_disk": click.option("--on-disk", is_flag=True, default=None, help="Read vectors and graphs from disk."),
@@ -73,6 +74,7 @@ def _settings(given: dict[str, Any]) -> StorageSettings:
     from pydantic import ValidationError
 
     from schemas.errors import UsageError
+    from schemas.storage import StorageSettings
 
     try:
         return StorageSettings(**given)

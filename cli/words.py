@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
 from cli.options import corpus_option, json_option, store_option
 from cli.output import console, emit_json, printable
-from search.words import WordScore
+
+if TYPE_CHECKING:
+    from search.words import WordScore
 
 _limit = click.option("--limit", type=int, default=10, show_default=True, metavar="N", help="Words to show.")
 
