@@ -25,20 +25,12 @@ from stores.base import PayloadIndexType, rows_without
 from stores.checks import check_batch, check_filter, check_id, check_payload, check_request, require_same_spaces
 from stores.nearest import Nearest, Scored
 from stores.quantized import with_rescoring
-from stores.server_config import parameters_of, spaces_of, storage_of
+from stores.server_config import index_of, parameters_of, spaces_of, storage_of
 from stores.server_connection import Connection
 from stores.server_points import REQUEST_POINTS, requests_of, vectors_of
 from stores.ties import MARGIN, by_score, cut
 
 MANIFESTS = "xunyi.manifests"
-
-_SCHEMAS = {
-    "keyword": models.PayloadSchemaType.KEYWORD,
-    "integer": models.PayloadSchemaType.INTEGER,
-    "float": models.PayloadSchemaType.FLOAT,
-    "bool": models.PayloadSchemaType.BOOL,
-    "datetime": models.PayloadSchemaType.DATETIME,
-}
 
 
 class ServerStore:
@@ -139,9 +131,7 @@ class ServerStore:
         """Index a payload field; the server passes over one that stands. The emulation has none."""
         if self._connection.emulated:
             return
-        schema: Any = _SCHEMAS.get(kind) or models.TextIndexParams(
-            type=models.TextIndexType.TEXT, tokenizer=models.TokenizerType.MULTILINGUAL, lowercase=True
-        )
+        schema = index_of(kind, self._described(name)[1])
         self.call(lambda c: c.create_payload_index(name, field, schema, wait=True))
 
     # -- points ----------------------------------------------------------------------------

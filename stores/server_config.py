@@ -9,6 +9,7 @@ from qdrant_client import models
 
 from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
+from stores.base import PayloadIndexType
 
 METADATA = "xunyi"
 """The key of a collection's metadata under which its storage settings stand."""
@@ -25,6 +26,27 @@ def parameters_of(spaces: Sequence[Space], storage: StorageSettings) -> dict[str
         "write_consistency_factor": storage.write_consistency_factor,
         "metadata": {METADATA: storage.model_dump(mode="json", exclude_defaults=True)},
     }
+
+
+def index_of(kind: PayloadIndexType, storage: StorageSettings) -> Any:
+    """The index of a payload field; on disk where the vectors are."""
+    on_disk = storage.on_disk
+    if kind == "text":
+        return models.TextIndexParams(
+            type=models.TextIndexType.TEXT,
+            tokenizer=models.TokenizerType.MULTILINGUAL,
+            lowercase=True,
+            on_disk=on_disk,
+        )
+    if kind == "integer":
+        return models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=True, on_disk=on_disk)
+    if kind == "float":
+        return models.FloatIndexParams(type=models.FloatIndexType.FLOAT, on_disk=on_disk)
+    if kind == "datetime":
+        return models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME, on_disk=on_disk)
+    if kind == "bool":
+        return models.BoolIndexParams(type=models.BoolIndexType.BOOL, on_disk=on_disk)
+    return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, on_disk=on_disk)
 
 
 def spaces_of(config: models.CollectionConfig) -> dict[str, Space]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from schemas.errors import UsageError
 from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
 from stores import edge_collection
+from stores.base import PayloadIndexType
 from stores.edge_memory import give_back
 from stores.embedded import EdgeStore
 from stores.server import ServerStore
+from stores.server_config import index_of
 from tests.stores.conftest import NAME, batch, point_id, sparse, unit
 
 SPACE = Space(name="dense", kind=SpaceKind.DENSE, dim=64)
@@ -194,3 +197,11 @@ def test_pages_given_back_come_again_with_what_was_written_to_them(tmp_path, mon
     shard = edge.EdgeShard.load(str(Path(tmp_path) / "copy" / "demo" / "g1.passages" / "shard"))
     assert shard.count(edge.CountRequest(exact=True)) == 302
     shard.close()
+
+
+@pytest.mark.parametrize("kind", get_args(PayloadIndexType))
+def test_a_server_keeps_the_indexes_of_fields_on_disk_where_the_vectors_are(kind):
+    assert index_of(kind, StorageSettings(on_disk=True)).on_disk is True
+    index = index_of(kind, StorageSettings())
+    assert index.on_disk is None
+    assert index.type.value == kind
