@@ -20,11 +20,13 @@ def analyzer(preset: str = "default", **options: object):
     return make_analyzer(AnalyzerSettings(preset=preset, options=options))
 
 
-@given(st.text())
+@given(st.text(st.characters(exclude_categories=())))
 def test_normalising_keeps_every_character_in_its_place(text: str):
     normal = normalize(text)
     assert len(normal) == len(text)
     assert normal == "".join(normalize(char) for char in text)
+    # A long text goes another way than a short one.
+    assert normalize(text * 100) == normal * 100
 
 
 def test_traditional_simplified_full_and_half_width_give_the_same_terms():
