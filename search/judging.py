@@ -13,9 +13,10 @@ from search.corpus import Corpus
 from search.evaluation import EvaluationReport, evaluate, judged, parse_measures
 from search.query_files import Ranking
 from search.ranked_list import ScoredList
-from search.ranking import DOCUMENT_TFIDF, Ask, sparse_minima, with_documents
+from search.ranking import Ask
 from search.second_stage import COLBERT, Reranking
 from search.tuning import FusionChoice, TuningReport, synthetic_qrels, synthetic_queries, tune
+from search.whole_documents import DOCUMENT_TFIDF, sparse_minima, with_documents
 
 HYBRID = "hybrid"
 DEPTH = 100

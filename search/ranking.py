@@ -10,22 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 from qdrant_client import models
 
-from schemas.ids import document_point_of, point_text
+from schemas.ids import point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, SpaceKind, VectorBatch
 from search.coverage import QueryMass, masses_of
 from search.coverage import beliefs as query_beliefs
-from search.fusion import Fused, fuse_parts
+from search.fusing import Fusing, Lists, Places
+from search.fusion import Fused
 from search.query_vectors import query_vector, rows_of
-from search.ranked_list import WINDOW, FusionMethod, Part, Ranks, ScoredList, part
+from search.ranked_list import WINDOW, FusionMethod
 from search.rerank import feedback_query
+from search.whole_documents import DOCUMENT_TFIDF, with_documents
 from stores.base import Store, collection_name
 from stores.nearest import Nearest
 
@@ -37,20 +39,6 @@ wherever they were tried, and LSA added nothing to dense and TF-IDF together; al
 
 FEEDBACK = 0.5
 """How far the dense query moves towards the best hit (Rocchio 1971); 0 is not at all."""
-
-DOCUMENT_TFIDF = "tfidf:document"
-"""The name under which a hit shows what its whole document scored in ``tfidf``."""
-
-SPLIT_DOCUMENTS = 2.0
-"""Passages a document, on average, from which a passage and its whole document count as two witnesses: below,
-they say nearly the same, and share the weight of one."""
-
-Lists: TypeAlias = dict[str, ScoredList[int]]
-"""What each space found: ids (as numbers) with scores, best first."""
-
-Places: TypeAlias = Mapping[str, Mapping[int, tuple[int, float]]]
-"""Rank and score of each id in each space's list, by the query as it was asked; under ``DOCUMENT_TFIDF`` by the ids
-of documents."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +93,24 @@ class Ranker:
         """
         queries = max((rows_of(batch) for batch in vectors.values()), default=0)
         depth = max(WINDOW, reach)
+        lists = self._first_round(vectors, ask, queries, depth)
+        whole = _asks_documents(self._manifest, ask)
+        scores = self._document_scores(vectors["tfidf"], queries, ask.query_filter) if whole else []
+        ask = replace(ask, weights=with_documents(self._manifest, ask.weights) if whole else ask.weights)
+        beliefs = self._beliefs(vectors, ask, lists, masses)
+        fusing = Fusing(self._manifest, ask.method, ask.spaces, ask.weights, beliefs, lists, scores)
+        if not (ask.feedback > 0 and _has_feedback(self._manifest, ask)):
+            rankings = fusing.rankings(ask.spaces, reach)
+            return Ranked(rankings, lists, fusing.places(), beliefs)
+        firsts = [ranking[0].id if ranking else None for ranking in fusing.rankings(ask.spaces, 1)]
+        places = fusing.places()
+        moved = self._moved(vectors["dense"], firsts, ask.feedback)
+        again = [(q, "dense") for q in range(queries) if firsts[q] is not None]
+        self._collect(self._passages, {"dense": moved}, again, depth, ask.query_filter, lists)
+        return Ranked(fusing.rankings(["dense"], reach), lists, places, beliefs)
+
+    def _first_round(self, vectors: Mapping[str, VectorBatch], ask: Ask, queries: int, depth: int) -> list[Lists]:
+        """What every space finds that is to be asked, and the others where those found nothing."""
         lists: list[Lists] = [{} for _ in range(queries)]
         asked = ask.spaces if ask.every else ask.counting
         rows = [(q, space) for space in asked for q in range(queries)]
@@ -113,46 +119,22 @@ class Ranker:
         rows = [(q, space) for space in rest for q in range(queries) if not any(lists[q].values())]
         if rows:
             self._collect(self._passages, vectors, rows, depth, ask.query_filter, lists)
-        whole = _asks_documents(self._manifest, ask)
-        scores = self._document_scores(vectors["tfidf"], queries, ask.query_filter) if whole else []
-        minima = sparse_minima(self._manifest, (*ask.spaces, DOCUMENT_TFIDF))
-        ask = replace(ask, weights=with_documents(self._manifest, ask.weights) if whole else ask.weights)
-        counting = ask.counting
+        return lists
 
+    def _beliefs(
+        self,
+        vectors: Mapping[str, VectorBatch],
+        ask: Ask,
+        lists: Sequence[Lists],
+        masses: Sequence[QueryMass] | None,
+    ) -> list[Mapping[str, float]]:
+        """Each query's factors of the weights, by space."""
         best = self._best(ask, lists)
-        beliefs: list[Mapping[str, float]] = [{} for _ in range(queries)]
-        if best:
-            columns = self._columns(best)
-            masses = masses_of(vectors["tfidf"]) if masses is None else masses
-            beliefs = [query_beliefs(mass, tops, columns, "tfidf") for mass, tops in zip(masses, best, strict=True)]
-        weights = [{s: w * believed.get(s, 1.0) for s, w in ask.weights.items()} for believed in beliefs]
-        parts: list[dict[str, Part[int]]] = [{} for _ in range(queries)]
-
-        def fused(changed: Sequence[str], reach: int) -> list[list[Fused[int]]]:
-            for found, by_document in zip(lists, scores, strict=False):
-                found.pop(DOCUMENT_TFIDF, None)
-                # Only what counts in a list: what lies deeper must not move what stands before it.
-                found[DOCUMENT_TFIDF] = _spread(by_document, [found[s][:WINDOW] for s in counting if s in found])
-            for found, ready in zip(lists, parts, strict=True):
-                for space in (*changed, DOCUMENT_TFIDF):
-                    if space in found:
-                        ready[space] = part(found[space], method=ask.method, minimum=minima.get(space), ranked=True)
-            return [_fuse(ready, used, ask.method, reach) for ready, used in zip(parts, weights, strict=True)]
-
-        feedback = ask.feedback > 0 and _has_feedback(self._manifest, ask)
-        rankings = fused(ask.spaces, 1 if feedback else reach)
-        places: list[Places] = [{s: ready[s].ranks for s in ask.spaces if s in ready} for ready in parts]
-        if scores:
-            places = [
-                {**found, DOCUMENT_TFIDF: Ranks(list(by.items()))} for found, by in zip(places, scores, strict=True)
-            ]
-        if feedback:
-            firsts = [ranking[0].id if ranking else None for ranking in rankings]
-            moved = self._moved(vectors["dense"], firsts, ask.feedback)
-            again = [(q, "dense") for q in range(queries) if firsts[q] is not None]
-            self._collect(self._passages, {"dense": moved}, again, depth, ask.query_filter, lists)
-            rankings = fused(["dense"], reach)
-        return Ranked(rankings, lists, places, beliefs)
+        if not best:
+            return [{} for _ in lists]
+        columns = self._columns(best)
+        masses = masses_of(vectors["tfidf"]) if masses is None else masses
+        return [query_beliefs(mass, tops, columns, "tfidf") for mass, tops in zip(masses, best, strict=True)]
 
     def _best(self, ask: Ask, lists: Sequence[Lists]) -> list[dict[str, int]]:
         """Each query's best hit in every space that counts; nothing where words do not count.
@@ -247,47 +229,7 @@ def _asks_documents(manifest: CorpusManifest, ask: Ask) -> bool:
     return split and "tfidf" in ask.spaces and len(ask.spaces) > 1 and weighs
 
 
-def with_documents(manifest: CorpusManifest, weights: Mapping[str, float]) -> dict[str, float]:
-    """The weights with that of whole documents: as given, else made of the weight of ``tfidf``."""
-    if DOCUMENT_TFIDF in weights or "tfidf" not in weights:
-        return dict(weights)
-    apart = manifest.counts.passages >= SPLIT_DOCUMENTS * max(manifest.counts.documents, 1)
-    each = weights["tfidf"] * (1.0 if apart else 0.5)
-    return {**weights, "tfidf": each, DOCUMENT_TFIDF: each}
-
-
 def _has_feedback(manifest: CorpusManifest, ask: Ask) -> bool:
     dense = "dense" in ask.spaces and manifest.spaces["dense"].kind is SpaceKind.DENSE
     others = any(ask.weights.get(space, 0.0) > 0 for space in ask.spaces if space != "dense")
     return dense and others and ask.weights.get("dense", 0.0) > 0
-
-
-def _spread(scores: Mapping[int, float], lists: Sequence[ScoredList[int]]) -> list[tuple[int, float]]:
-    """Each passage of the lists with its whole document's score; both best first, equals by id."""
-    of: dict[int, list[int]] = {}
-    for passage in {passage for entries in lists for passage, _ in entries}:
-        owner = document_point_of(passage)
-        if owner in scores:
-            of.setdefault(owner, []).append(passage)
-    return [(passage, score) for owner, score in scores.items() if owner in of for passage in sorted(of[owner])]
-
-
-def _fuse(
-    parts: Mapping[str, Part[int]], used: Mapping[str, float], method: FusionMethod, reach: int
-) -> list[Fused[int]]:
-    if not parts:
-        return []
-    weights = {space: used.get(space, 1.0) for space in parts}
-    # Where the spaces that found something weigh nothing together, all count alike.
-    chosen = weights if any(weights[space] > 0 for space, found in parts.items() if found.ranks) else None
-    return fuse_parts(parts, method=method, weights=chosen, limit=reach)
-
-
-def sparse_minima(manifest: CorpusManifest, names: Iterable[str]) -> dict[str, float]:
-    """The lowest score that can be, for those of ``names`` that have one: 0 where spaces are sparse."""
-    return {name: 0.0 for name in names if is_sparse(manifest, name)}
-
-
-def is_sparse(manifest: CorpusManifest, name: str) -> bool:
-    """Whether a list is of sparse scores: of a sparse space, or of whole documents in ``tfidf``."""
-    return name == DOCUMENT_TFIDF or manifest.spaces[name].kind is SpaceKind.SPARSE

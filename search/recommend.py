@@ -19,7 +19,7 @@ from search.corpus import DEFAULT_FUSION, Corpus
 from search.fusion import Fused, Standing, fuse
 from search.hits import space_scores
 from search.ranked_list import WINDOW
-from search.ranking import sparse_minima
+from search.whole_documents import sparse_minima
 
 UNLIKE_WEIGHT = 0.5
 """How much the disliked mean is subtracted: below 1, so that it steers and does not lead (Rocchio 1971)."""

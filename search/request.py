@@ -10,7 +10,8 @@ import numpy as np
 from schemas.errors import UsageError
 from schemas.manifest import CorpusManifest
 from search.ranked_list import FusionMethod
-from search.ranking import DEFAULT_WEIGHTS, DOCUMENT_TFIDF
+from search.ranking import DEFAULT_WEIGHTS
+from search.whole_documents import DOCUMENT_TFIDF
 
 MAX_REACH = 10_000
 """The deepest hit that can be asked for: ``offset + limit``."""

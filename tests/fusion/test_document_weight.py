@@ -4,7 +4,7 @@ import pytest
 
 from schemas.manifest import CorpusManifest, Counts
 from schemas.spaces import Space, SpaceKind
-from search.ranking import DOCUMENT_TFIDF, with_documents
+from search.whole_documents import DOCUMENT_TFIDF, with_documents
 
 SPACES = {"tfidf": Space(name="tfidf", kind=SpaceKind.SPARSE)}
 

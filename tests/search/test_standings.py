@@ -6,7 +6,7 @@ import pytest
 from schemas.ids import document_point_id
 from schemas.spaces import Shelf
 from search import Corpus
-from search.ranking import DOCUMENT_TFIDF
+from search.whole_documents import DOCUMENT_TFIDF
 
 WEIGHTS = {"dense": 1.5, "tfidf": 1.0}
 

@@ -1,0 +1,81 @@
+"""The lists of several queries fused at once, and again where one of them has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from schemas.manifest import CorpusManifest
+from search.fusion import Fused, fuse_parts
+from search.ranked_list import WINDOW, FusionMethod, Part, Ranks, ScoredList, part
+from search.whole_documents import DOCUMENT_TFIDF, sparse_minima, spread
+
+Lists: TypeAlias = dict[str, ScoredList[int]]
+"""What each space found: ids (as numbers) with scores, best first."""
+
+Places: TypeAlias = Mapping[str, Mapping[int, tuple[int, float]]]
+"""Rank and score of each id in each space's list, by the query as it was asked; under ``DOCUMENT_TFIDF`` by the ids
+of documents."""
+
+
+class Fusing:
+    """Fuses ``lists``, one mapping a query.
+
+    ``scores`` are those of whole documents by the id of their point, best first, one mapping a query, or none;
+    passages share them, in each query's list ``DOCUMENT_TFIDF``. ``weights`` are by space, ``beliefs`` each query's
+    factors of them; where there is none it is 1.
+    """
+
+    def __init__(
+        self,
+        manifest: CorpusManifest,
+        method: FusionMethod,
+        spaces: Sequence[str],
+        weights: Mapping[str, float],
+        beliefs: Sequence[Mapping[str, float]],
+        lists: Sequence[Lists],
+        scores: Sequence[Mapping[int, float]],
+    ) -> None:
+        self._method, self._spaces = method, spaces
+        self._counting = [space for space in spaces if weights.get(space, 1.0) > 0]
+        self._weights = [{s: w * believed.get(s, 1.0) for s, w in weights.items()} for believed in beliefs]
+        self._lists, self._scores = lists, scores
+        self._minima = sparse_minima(manifest, (*spaces, DOCUMENT_TFIDF))
+        self._parts: list[dict[str, Part[int]]] = [{} for _ in lists]
+
+    def rankings(self, changed: Sequence[str], reach: int) -> list[list[Fused[int]]]:
+        """The best ``reach`` of every query; ``changed`` are the spaces whose lists are other ones than before."""
+        for found, by_document in zip(self._lists, self._scores, strict=False):
+            found.pop(DOCUMENT_TFIDF, None)
+            # Only what counts in a list: what lies deeper must not move what stands before it.
+            windows = [found[space][:WINDOW] for space in self._counting if space in found]
+            found[DOCUMENT_TFIDF] = spread(by_document, windows)
+        for found, ready in zip(self._lists, self._parts, strict=True):
+            for space in (*changed, DOCUMENT_TFIDF):
+                if space in found:
+                    minimum = self._minima.get(space)
+                    ready[space] = part(found[space], method=self._method, minimum=minimum, ranked=True)
+        return [_fuse(ready, used, self._method, reach) for ready, used in zip(self._parts, self._weights, strict=True)]
+
+    def places(self) -> list[Places]:
+        """Where everything stands in the lists as they were last fused."""
+        found: list[Places] = [
+            {space: ready[space].ranks for space in self._spaces if space in ready} for ready in self._parts
+        ]
+        if not self._scores:
+            return found
+        return [
+            {**by_space, DOCUMENT_TFIDF: Ranks(list(by_document.items()))}
+            for by_space, by_document in zip(found, self._scores, strict=True)
+        ]
+
+
+def _fuse(
+    parts: Mapping[str, Part[int]], used: Mapping[str, float], method: FusionMethod, reach: int
+) -> list[Fused[int]]:
+    if not parts:
+        return []
+    weights = {space: used.get(space, 1.0) for space in parts}
+    # Where the spaces that found something weigh nothing together, all count alike.
+    chosen = weights if any(weights[space] > 0 for space, found in parts.items() if found.ranks) else None
+    return fuse_parts(parts, method=method, weights=chosen, limit=reach)
