@@ -12,7 +12,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -47,7 +49,12 @@ def train_apart(spool: Iterable[bytes], settings: Word2VecSettings, counts: Word
             child.stdin.close()
         except BrokenPipeError:
             pass  # the child ended early, and stderr says why
-        found = child.stdout.read()
+        header = child.stdout.readline()
+        shape = json.loads(header) if header else {"bytes": 0, "words": 0}
+        names = child.stdout.read(shape["bytes"])
+        # Read into its place: it is the largest thing that an ingest holds, and a copy would double it.
+        matrix = np.empty((shape["words"], settings.dim), dtype=np.float32)
+        cast("BufferedReader", child.stdout).readinto(_bytes_of(matrix))
         code = child.wait()
         listener.join()
     if code != 0:
@@ -56,11 +63,12 @@ def train_apart(spool: Iterable[bytes], settings: Word2VecSettings, counts: Word
             f"Word2Vec could not be trained: {last[-1][:200] if last else f'its process ended with {code}'}; "
             f"free memory and run the same command again, or leave the space out with --spaces."
         )
-    header, _, rest = found.partition(b"\n")
-    shape = json.loads(header)
-    names, matrix = rest[: shape["bytes"]], rest[shape["bytes"] :]
-    words = names.decode("utf-8").split("\n") if names else []
-    return words, np.frombuffer(matrix, dtype=np.float32).reshape(len(words), settings.dim)
+    return names.decode("utf-8").split("\n") if names else [], matrix
+
+
+def _bytes_of(matrix: Matrix) -> Any:
+    """The matrix's own memory, which may be empty."""
+    return matrix.reshape(-1).view(np.uint8)
 
 
 class _Received:
@@ -90,7 +98,8 @@ def _main() -> None:
     words, matrix = train(_Received(), settings, counts)
     names = "\n".join(words).encode("utf-8")
     out = sys.stdout.buffer
-    out.write(json.dumps({"bytes": len(names)}).encode() + b"\n" + names + matrix.tobytes())
+    out.write(json.dumps({"bytes": len(names), "words": len(words)}).encode() + b"\n" + names)
+    out.write(_bytes_of(matrix))
     out.flush()
 
 

@@ -180,7 +180,7 @@ class _Builder:
         self._progress("fit", 0, None)
         terms, spaces = self._to(Shelf.TERMS), new.term_spaces
         store.drop_collection(terms)
-        store.create_collection(terms, spaces, new.storage)
+        store.create_collection(terms, spaces, new.term_storage)
         vocabulary = fitter.finish(lambda found: write_terms(store, terms, new.corpus, found, spaces))
         self._done("fit", time.perf_counter() - started)
         counts = Counts(terms=len(vocabulary))
@@ -237,7 +237,7 @@ class _Builder:
             if self._store.count(target) == self._store.count(source):
                 return
             self._store.drop_collection(target)
-        self._store.create_collection(target, self._new.term_spaces, self._new.storage)
+        self._store.create_collection(target, self._new.term_spaces, self._new.term_storage)
         copy_points(self._store, source, target, self._new.term_spaces)
 
     # -- writing -------------------------------------------------------------------------------

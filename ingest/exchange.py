@@ -166,7 +166,7 @@ def _prepare(store: Store, manifest: CorpusManifest, shelves: Mapping[Shelf, lis
     create_shelves(store, manifest)
     if Shelf.TERMS in shelves:
         terms = [manifest.spaces[name] for name in shelves[Shelf.TERMS]]
-        store.create_collection(_collection(manifest, Shelf.TERMS), terms, manifest.storage)
+        store.create_collection(_collection(manifest, Shelf.TERMS), terms, manifest.term_storage)
 
 
 def _schema(manifest: CorpusManifest, counts: Mapping[str, int]) -> pa.Schema:

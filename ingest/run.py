@@ -218,7 +218,7 @@ class _Run:
             self._store.drop_collection(self._collection(shelf))
         spaces = self._manifest.term_spaces
         collection = self._collection(Shelf.TERMS)
-        self._store.create_collection(collection, spaces, self._manifest.storage)
+        self._store.create_collection(collection, spaces, self._manifest.term_storage)
         vocabulary = fitter.finish(lambda terms: write_terms(self._store, collection, self._corpus, terms, spaces))
         self._seconds["fit"] += time.perf_counter() - started
         log.info(

@@ -138,6 +138,11 @@ class CorpusSettings(BaseModel):
         return [self.spaces[name] for name in ("word2vec", "lsa") if name in self.spaces]
 
     @property
+    def term_storage(self) -> StorageSettings:
+        """How the vocabulary is kept: without a graph, since its words are compared one by one, and whole."""
+        return self.storage.model_copy(update={"hnsw_m": 0, "quantization": "none"})
+
+    @property
     def document_spaces(self) -> list[Space]:
         """The spaces of whole documents: a dense one is the mean of its passages, a lexical one of the text.
 
