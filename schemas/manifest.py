@@ -140,7 +140,8 @@ class CorpusSettings(BaseModel):
     @property
     def term_storage(self) -> StorageSettings:
         """How the vocabulary is kept: without a graph, since its words are compared one by one, and whole."""
-        return self.storage.model_copy(update={"hnsw_m": 0, "quantization": "none"})
+        searched = {"quantization", "rescore", "oversampling", "hnsw_m", "hnsw_ef_construct"}
+        return StorageSettings(**self.storage.model_dump(exclude=searched), quantization="none", hnsw_m=0)
 
     @property
     def document_spaces(self) -> list[Space]:

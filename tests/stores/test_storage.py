@@ -14,6 +14,7 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from schemas.errors import UsageError
+from schemas.manifest import CorpusSettings
 from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
 from stores import edge_collection
@@ -205,3 +206,13 @@ def test_a_server_keeps_the_indexes_of_fields_on_disk_where_the_vectors_are(kind
     index = index_of(kind, StorageSettings())
     assert index.on_disk is None
     assert index.type.value == kind
+
+
+@pytest.mark.parametrize(
+    "asked", [{"oversampling": 2.0}, {"rescore": False}, {"on_disk": True, "hnsw_m": 8, "hnsw_ef_construct": 32}]
+)
+def test_the_vocabulary_is_kept_whole_and_without_a_graph_whatever_the_corpus_is(asked):
+    settings = CorpusSettings(spaces={}, encoders={}, storage=StorageSettings(quantization="scalar", **asked))
+    kept = StorageSettings.model_validate(settings.term_storage.model_dump())
+    assert (kept.hnsw_m, kept.quantized) == (0, False)
+    assert kept.on_disk == settings.storage.on_disk
