@@ -12,6 +12,7 @@ from typing import Any
 from schemas.manifest import CorpusManifest
 from schemas.search import Hit, SearchResponse, Took
 from schemas.spaces import Shelf, VectorBatch
+from search.ask import Ask
 from search.coverage import QueryMass, QueryWords
 from search.fusing import Places
 from search.fusion import Fused
@@ -19,7 +20,7 @@ from search.grouping import PASSAGES_SHOWN, Group, grouped
 from search.hits import HitMaker
 from search.query_vectors import take
 from search.ranked_list import WINDOW
-from search.ranking import Ask, Ranker, named
+from search.ranking import Ranker, named
 from search.second_stage import Encode, Reranking, second_stage
 from search.snippets import Finder, Snippets
 from search.standings import Explain, in_every_space

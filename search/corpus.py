@@ -22,10 +22,10 @@ from schemas.names import check_corpus_name
 from schemas.search import SearchResponse, Took
 from schemas.spaces import Shelf, VectorBatch
 from search.answering import Answerer, Page
+from search.ask import Ask
 from search.coverage import QueryWords, query_words
 from search.filters import META, parse_where
 from search.ranked_list import FusionMethod
-from search.ranking import Ask
 from search.request import check_fusion, check_page, check_query, chosen_spaces, chosen_weights
 from search.second_stage import COLBERT, Reranking
 from search.standings import Explain

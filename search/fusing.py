@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from schemas.manifest import CorpusManifest
+from search.ask import Ask
 from search.fusion import Fused, fuse_parts
 from search.ranked_list import WINDOW, FusionMethod, Part, Ranks, ScoredList, part
 from search.whole_documents import DOCUMENT_TFIDF, sparse_minima, spread
@@ -22,45 +23,44 @@ class Fusing:
     """Fuses ``lists``, one mapping a query.
 
     ``scores`` are those of whole documents by the id of their point, best first, one mapping a query, or none;
-    passages share them, in each query's list ``DOCUMENT_TFIDF``. ``weights`` are by space, ``beliefs`` each query's
-    factors of them; where there is none it is 1.
+    passages share them, in each query's list ``DOCUMENT_TFIDF``. ``beliefs`` are each query's
+    factors of the weights; where there is none it is 1.
     """
 
     def __init__(
         self,
         manifest: CorpusManifest,
-        method: FusionMethod,
-        spaces: Sequence[str],
-        weights: Mapping[str, float],
+        ask: Ask,
         beliefs: Sequence[Mapping[str, float]],
         lists: Sequence[Lists],
         scores: Sequence[Mapping[int, float]],
     ) -> None:
-        self._method, self._spaces = method, spaces
-        self._counting = [space for space in spaces if weights.get(space, 1.0) > 0]
-        self._weights = [{s: w * believed.get(s, 1.0) for s, w in weights.items()} for believed in beliefs]
+        self._ask = ask
+        self._weights = [{s: w * believed.get(s, 1.0) for s, w in ask.weights.items()} for believed in beliefs]
         self._lists, self._scores = lists, scores
-        self._minima = sparse_minima(manifest, (*spaces, DOCUMENT_TFIDF))
+        self._minima = sparse_minima(manifest, (*ask.spaces, DOCUMENT_TFIDF))
         self._parts: list[dict[str, Part[int]]] = [{} for _ in lists]
 
     def rankings(self, changed: Sequence[str], reach: int) -> list[list[Fused[int]]]:
         """The best ``reach`` of every query; ``changed`` are the spaces whose lists are other ones than before."""
+        counting = self._ask.counting
         for found, by_document in zip(self._lists, self._scores, strict=False):
             found.pop(DOCUMENT_TFIDF, None)
             # Only what counts in a list: what lies deeper must not move what stands before it.
-            windows = [found[space][:WINDOW] for space in self._counting if space in found]
+            windows = [found[space][:WINDOW] for space in counting if space in found]
             found[DOCUMENT_TFIDF] = spread(by_document, windows)
+        method = self._ask.method
         for found, ready in zip(self._lists, self._parts, strict=True):
             for space in (*changed, DOCUMENT_TFIDF):
                 if space in found:
                     minimum = self._minima.get(space)
-                    ready[space] = part(found[space], method=self._method, minimum=minimum, ranked=True)
-        return [_fuse(ready, used, self._method, reach) for ready, used in zip(self._parts, self._weights, strict=True)]
+                    ready[space] = part(found[space], method=method, minimum=minimum, ranked=True)
+        return [_fuse(ready, used, method, reach) for ready, used in zip(self._parts, self._weights, strict=True)]
 
     def places(self) -> list[Places]:
         """Where everything stands in the lists as they were last fused."""
         found: list[Places] = [
-            {space: ready[space].ranks for space in self._spaces if space in ready} for ready in self._parts
+            {space: ready[space].ranks for space in self._ask.spaces if space in ready} for ready in self._parts
         ]
         if not self._scores:
             return found

@@ -174,10 +174,7 @@ class Standings(Mapping[str, Standing]):
 
 def _standings(item: Id, parts: Mapping[str, Part[Id]], share_of: Mapping[str, float]) -> dict[str, Standing]:
     ranks = {space: rank for space, found in parts.items() if (rank := found.ranks.of.get(item)) is not None}
-    given = {
-        space: max(share_of[space] * parts[space].given[rank - 1], 0.0) if rank <= len(parts[space].given) else 0.0
-        for space, rank in ranks.items()
-    }
+    given = {space: max(share_of[space] * parts[space].gives(rank), 0.0) for space, rank in ranks.items()}
     total = sum(given.values())
     if total <= 0:
         # Past every window nothing was given; the weights say whose word placed it.

@@ -9,11 +9,11 @@ from schemas.documents import Document
 from schemas.errors import CorpusError, InputError
 from schemas.ids import document_point_id, point_text
 from schemas.spaces import Shelf, VectorBatch
+from search.ask import Ask
 from search.corpus import Corpus
 from search.evaluation import EvaluationReport, evaluate, judged, parse_measures
 from search.query_files import Ranking
 from search.ranked_list import ScoredList
-from search.ranking import Ask
 from search.second_stage import COLBERT, Reranking
 from search.tuning import FusionChoice, TuningReport, synthetic_qrels, synthetic_queries, tune
 from search.whole_documents import DOCUMENT_TFIDF, sparse_minima, with_documents

@@ -57,6 +57,10 @@ class Part(Generic[Id]):
     ranks: Ranks[Id]
     given: Sequence[float]
 
+    def gives(self, rank: int) -> float:
+        """What the entry of that rank gives; nothing past the window."""
+        return self.given[rank - 1] if rank <= len(self.given) else 0.0
+
 
 def part(
     entries: ScoredList[Id],
@@ -73,20 +77,6 @@ def part(
     """
     ranks = Ranks(entries if ranked else _ranked(entries))
     return Part(ranks, _given(ranks.scores[:window], method, k, window, minimum))
-
-
-def contributions(
-    entries: ScoredList[Id],
-    *,
-    method: FusionMethod = "convex",
-    k: int = RRF_K,
-    window: int = WINDOW,
-    minimum: float | None = None,
-) -> dict[Id, tuple[int, float]]:
-    """Rank and share-giving score of each id of one list at weight 1, as :func:`fuse` adds them up."""
-    made: Part[Id] = part(entries, method=method, k=k, window=window, minimum=minimum)
-    inside = len(made.given)
-    return {name: (rank, made.given[rank - 1] if rank <= inside else 0.0) for name, rank in made.ranks.of.items()}
 
 
 def _ranked(entries: ScoredList[Id]) -> ScoredList[Id]:

@@ -20,12 +20,13 @@ from qdrant_client import models
 from schemas.ids import point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, SpaceKind, VectorBatch
+from search.ask import Ask
 from search.coverage import QueryMass, masses_of
 from search.coverage import beliefs as query_beliefs
 from search.fusing import Fusing, Lists, Places
 from search.fusion import Fused
 from search.query_vectors import query_vector, rows_of
-from search.ranked_list import WINDOW, FusionMethod
+from search.ranked_list import WINDOW
 from search.rerank import feedback_query
 from search.whole_documents import DOCUMENT_TFIDF, with_documents
 from stores.base import Store, collection_name
@@ -36,29 +37,6 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {"dense": 1.5, "word2vec": 0.0, "lsa": 0.
 one, right or wrong: over ten collections of known answers, each left out in turn, the weight that tells best
 which of two disagreeing spaces is right was 1.3 to 1.7 for dense. Word2Vec's means of words hurt a hybrid
 wherever they were tried, and LSA added nothing to dense and TF-IDF together; alone they can be asked."""
-
-FEEDBACK = 0.5
-"""How far the dense query moves towards the best hit (Rocchio 1971); 0 is not at all."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """How to rank: spaces with their weights, the fusion method, the filter, and the feedback's amount.
-
-    A space that weighs nothing moves no hit. It is asked with ``every``, or where all others found nothing.
-    """
-
-    spaces: Sequence[str]
-    weights: Mapping[str, float]
-    method: FusionMethod
-    query_filter: models.Filter | None = None
-    feedback: float = FEEDBACK
-    every: bool = False
-
-    @property
-    def counting(self) -> list[str]:
-        """The spaces that weigh something."""
-        return [space for space in self.spaces if self.weights.get(space, 1.0) > 0]
 
 
 @dataclass
@@ -98,7 +76,7 @@ class Ranker:
         scores = self._document_scores(vectors["tfidf"], queries, ask.query_filter) if whole else []
         ask = replace(ask, weights=with_documents(self._manifest, ask.weights) if whole else ask.weights)
         beliefs = self._beliefs(vectors, ask, lists, masses)
-        fusing = Fusing(self._manifest, ask.method, ask.spaces, ask.weights, beliefs, lists, scores)
+        fusing = Fusing(self._manifest, ask, beliefs, lists, scores)
         if not (ask.feedback > 0 and _has_feedback(self._manifest, ask)):
             rankings = fusing.rankings(ask.spaces, reach)
             return Ranked(rankings, lists, fusing.places(), beliefs)

@@ -11,12 +11,12 @@ from qdrant_client import models
 from schemas.ids import document_point_of, point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, VectorBatch
+from search.ask import Ask
 from search.fusing import Places
 from search.fusion import Fused, Standing
 from search.grouping import Group
 from search.query_vectors import query_vector
 from search.ranked_list import WINDOW
-from search.ranking import Ask
 from search.whole_documents import DOCUMENT_TFIDF, is_sparse
 from stores.base import Store, collection_name
 from stores.nearest import Nearest

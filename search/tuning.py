@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.documents import Document
 from schemas.errors import InputError, UsageError
 from schemas.sentences import sentences
-from search.ranked_list import RRF_K, WINDOW, FusionMethod, ScoredList, contributions
+from search.ranked_list import RRF_K, WINDOW, FusionMethod, ScoredList, part
 
 Collected: TypeAlias = Mapping[str, Mapping[str, ScoredList]]
 """Query id -> space -> ids with scores, best first; fetched once, deep enough to fuse."""
@@ -200,19 +200,20 @@ def _matrix(
     minima: Mapping[str, float],
 ) -> tuple[Matrix, list[str]]:
     parts = {
-        space: contributions(entries, method=method, k=k, window=window, minimum=minima.get(space))
+        space: part(entries, method=method, k=k, window=window, minimum=minima.get(space))
         for space, entries in lists.items()
     }
     best: dict[str, int] = {}
-    for part in parts.values():
-        for name, (rank, _) in part.items():
+    for made in parts.values():
+        for name, rank in made.ranks.of.items():
             best[name] = min(rank, best.get(name, rank))
     names = sorted(best, key=lambda name: (best[name], name))
     row_of = {name: row for row, name in enumerate(names)}
     matrix = np.full((len(names), len(spaces)), np.nan)
     for column, space in enumerate(spaces):
-        for name, (_, score) in parts.get(space, {}).items():
-            matrix[row_of[name], column] = score
+        if space in parts:
+            for name, rank in parts[space].ranks.of.items():
+                matrix[row_of[name], column] = parts[space].gives(rank)
     return matrix, names
 
 

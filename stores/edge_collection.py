@@ -252,8 +252,10 @@ class EdgeCollection:
                 def ask(more: int, row: int = row) -> list[Any]:
                     return list(self._shard.query(request(row, more)))
 
-                page = cut(ask, list(points), asked[row], offset, limit) if ranked[row] else points
-                results.append(page if ranked[row] else page[offset : offset + limit])
+                if ranked[row]:
+                    results.append(cut(ask, list(points), asked[row], offset, limit))
+                else:
+                    results.append(points[offset : offset + limit])
             return results
 
     # -- care ------------------------------------------------------------------------------

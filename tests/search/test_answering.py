@@ -8,7 +8,7 @@ from schemas.errors import UsageError
 from schemas.spaces import Shelf
 from search import Corpus
 from search.answering import Answerer, Page
-from search.ranking import Ask
+from search.ask import Ask
 from stores.base import collection_name
 from stores.embedded import EdgeStore
 from tests.search.conftest import fill

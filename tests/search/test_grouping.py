@@ -5,9 +5,9 @@ import pytest
 
 from schemas.ids import document_point_of
 from search.answering import Answerer, Page
+from search.ask import Ask
 from search.fusion import fuse
 from search.grouping import by_document, grouped
-from search.ranking import Ask
 from search.second_stage import Reranking
 
 

@@ -1,0 +1,33 @@
+"""What a ranking is asked: spaces, weights, method, filter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qdrant_client import models
+
+from search.ranked_list import FusionMethod
+
+FEEDBACK = 0.5
+"""How far the dense query moves towards the best hit (Rocchio 1971); 0 is not at all."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How to rank: spaces with their weights, the fusion method, the filter, and the feedback's amount.
+
+    A space that weighs nothing moves no hit. It is asked with ``every``, or where all others found nothing.
+    """
+
+    spaces: Sequence[str]
+    weights: Mapping[str, float]
+    method: FusionMethod
+    query_filter: models.Filter | None = None
+    feedback: float = FEEDBACK
+    every: bool = False
+
+    @property
+    def counting(self) -> list[str]:
+        """The spaces that weigh something."""
+        return [space for space in self.spaces if self.weights.get(space, 1.0) > 0]
