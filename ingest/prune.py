@@ -8,7 +8,6 @@ from pathlib import Path
 from qdrant_client import models
 
 from ingest.plan import batched
-from ingest.readers.tables import digest
 from schemas.ids import document_point_id
 from stores.base import Store
 
@@ -33,12 +32,12 @@ class Scope:
         return path not in self._unsure and not self._roots.isdisjoint((path, *path.parents))
 
 
-def gone_documents(store: Store, documents: str, met: Container[bytes], scope: Scope) -> list[str]:
-    """The ids of documents whose source ``scope`` holds and that are not among ``met``, digests of the ids read."""
+def gone_documents(store: Store, documents: str, met: Container[str], scope: Scope) -> list[str]:
+    """The ids of documents whose source ``scope`` holds and that are not among ``met``, the ids read."""
     gone = []
     for record in store.scroll(documents, payload=["document_id", "source"]):
         payload = record.payload or {}
-        if digest(str(payload["document_id"])) not in met and scope.holds(str(payload["source"])):
+        if str(payload["document_id"]) not in met and scope.holds(str(payload["source"])):
             gone.append(str(payload["document_id"]))
     return gone
 

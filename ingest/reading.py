@@ -12,7 +12,7 @@ from ingest.executors import Executor
 from ingest.fit import Fitter
 from ingest.payloads import FieldTypes
 from ingest.plan import Planner
-from ingest.readers import ReadOptions, Source, read
+from ingest.readers import MetIds, ReadOptions, Source, read
 from ingest.spool import Spool
 from schemas.documents import Document, Rejected
 from schemas.errors import RowError
@@ -68,11 +68,11 @@ def read_into(
 
 
 def documents_of(
-    sources: Sequence[Source], reading: ReadOptions, strict: bool, seen: set[bytes]
+    sources: Sequence[Source], reading: ReadOptions, strict: bool, met: MetIds
 ) -> Iterator[Document | Rejected]:
-    """All documents of all sources; an id met twice anywhere in the run is set aside. Fills ``seen``."""
+    """All documents of all sources; an id met twice anywhere in the run is set aside; all are noted in ``met``."""
     for source in sources:
-        for item in read(source, reading, seen):
+        for item in read(source, reading, met):
             if strict and isinstance(item, Rejected):
                 where = f"{item.source}, line {item.line}" if item.line else item.source
                 raise RowError(f"{where}: {item.reason}; mend the row, or leave out --strict to set it aside.")

@@ -20,7 +20,7 @@ from ingest.payloads import FieldTypes
 from ingest.plan import Plan, Planner
 from ingest.points import Target
 from ingest.prune import Scope, gone_documents, remove_documents
-from ingest.readers import ReadOptions, Source, open_sources
+from ingest.readers import MetIds, ReadOptions, Source, open_sources
 from ingest.reading import block_maker, documents_of, read_into
 from ingest.recovery import half_written, remove_orphans
 from ingest.rejects import RejectedFile
@@ -171,10 +171,11 @@ class _Run:
             rejected=self.rejected.add if self.rejected is not None else None,
             only_compare=self.dry_run,
         )
-        seen: set[bytes] = set()
+        met = MetIds()
+        self._stack.callback(met.close)
         times = read_into(
             spool,
-            documents_of(sources, reading, strict, seen),
+            documents_of(sources, reading, strict, met),
             planner,
             block_maker(self._manifest, self._encoder, sentences=fitter is not None),
             self._pool,
@@ -187,7 +188,7 @@ class _Run:
         plan = planner.plan
         if self.prune and self._known and plan.documents:
             scope = Scope([Path(source.path) for source in sources], self.paths, planner.plan.unsure)
-            self._gone = gone_documents(self._store, self._collection(Shelf.DOCUMENTS), seen, scope)
+            self._gone = gone_documents(self._store, self._collection(Shelf.DOCUMENTS), met, scope)
             plan.removed = len(self._gone)
         self._seconds["read"], self._seconds["fit"] = times.read, times.fit
         log.info(

@@ -48,7 +48,7 @@ from ingest.executors import make_executor
 from ingest.fit import Fitter, write_terms
 from ingest.payloads import FieldTypes
 from ingest.plan import Planner
-from ingest.readers import open_sources
+from ingest.readers import MetIds, open_sources
 from ingest.reading import block_maker, documents_of, read_into
 from ingest.run import ingest
 from ingest.spool import Spool
@@ -146,7 +146,7 @@ class Bench:
         return Planner(None, CORPUS, None, titles=True)  # type: ignore[arg-type] - a new corpus is not looked up
 
     def _items(self) -> Iterator[Any]:
-        return documents_of(open_sources([self.path], ReadOptions()), ReadOptions(), False, set())
+        return documents_of(open_sources([self.path], ReadOptions()), ReadOptions(), False, MetIds())
 
     def _planned(self) -> Iterator[Any]:
         return self._planner().run(self._items(), lambda _: None)

@@ -59,7 +59,7 @@ def word_lists(path: Path, encoding: str | None, user_dict: Sequence[str] = ()) 
 
     def documents() -> Iterator[Document]:
         for source in open_sources([path], options):
-            yield from (item for item in read(source, options, set()) if isinstance(item, Document))
+            yield from (item for item in read(source, options) if isinstance(item, Document))
 
     passages = (p for d in documents() for p in split(d, max_tokens=256, count_tokens=estimate_tokens))
     return [analyzer.words(passage.text) for passage in passages]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from typing import Any
 
 from ingest.readers.columns import ColumnTypes
+from ingest.readers.met_ids import MetIds
 from ingest.readers.options import Source
 from ingest.readers.rows import Row, read_rows
 from ingest.readers.text import clean
@@ -21,13 +21,8 @@ _QUOTED_CHARS = 2000
 _INT64 = 1 << 63
 
 
-def digest(text: str) -> bytes:
-    """Eight bytes that stand for an id in the set of those met."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
-def read_table(source: Source, seen: set[bytes]) -> Iterator[Document | Rejected]:
-    """One document a row, or why there is none. ``seen`` holds the digests of the ids met so far."""
+def read_table(source: Source, met: MetIds) -> Iterator[Document | Rejected]:
+    """One document a row, or why there is none. ``met`` are the ids met so far."""
     rows = read_rows(source)
     sample: list[Row | Rejected] = []
     if source.format == "csv":
@@ -39,10 +34,10 @@ def read_table(source: Source, seen: set[bytes]) -> Iterator[Document | Rejected
                 break
     types = ColumnTypes(row.values for row in sample if isinstance(row, Row))
     for position, row in enumerate(itertools.chain(sample, rows)):
-        yield row if isinstance(row, Rejected) else _document(source, position, row, types, seen)
+        yield row if isinstance(row, Rejected) else _document(source, position, row, types, met)
 
 
-def _document(source: Source, position: int, row: Row, types: ColumnTypes, seen: set[bytes]) -> Document | Rejected:
+def _document(source: Source, position: int, row: Row, types: ColumnTypes, met: MetIds) -> Document | Rejected:
     columns, values = source.columns, row.values
     text = _text(values.get(columns["text"]))
     title = _text(values.get(columns["title"])).strip() if "title" in columns else ""
@@ -50,7 +45,7 @@ def _document(source: Source, position: int, row: Row, types: ColumnTypes, seen:
         return _rejected(source, row, f"has no text in the column {columns['text']!r}")
     if source.kind == "hotels" and not title:
         return _rejected(source, row, f"has no name in the column {columns['title']!r}")
-    document_id = _identity(source, row, title, seen)
+    document_id = _identity(source, row, title, met)
     if document_id is None:
         reason = f"repeats the id {_shown_id(source, row, title)!r}, which was met before"
         return _rejected(source, row, reason, repeats=True)
@@ -58,24 +53,21 @@ def _document(source: Source, position: int, row: Row, types: ColumnTypes, seen:
     return Document(document_id, title, text, source.kind, str(source.path), position, payload=payload)
 
 
-def _identity(source: Source, row: Row, title: str, seen: set[bytes]) -> str | None:
-    """The document's id, noted in ``seen``; None where it was met before."""
+def _identity(source: Source, row: Row, title: str, met: MetIds) -> str | None:
+    """The document's id, noted among ``met``; None where it was met before."""
     columns = source.columns
     own = _text(row.values.get(columns["id"])).strip() if "id" in columns else ""
     if own or source.kind != "hotels":
         found = own or f"{source.stem}:{row.line}"
-        mark = digest(found)
-        if mark in seen:
-            return None
-        seen.add(mark)
-        return found
+        return found if met.add(found) else None
     address = _text(row.values.get(columns["address"])).strip() if "address" in columns else ""
     # Branches of a chain share a name: the address tells them apart.
-    both = digest(f"{title}\0{address}")
-    found = title if digest(title) not in seen else f"{title} ({address})" if address else title
-    if both in seen or digest(found) in seen:
+    both = f"{title}\0{address}"
+    found = title if title not in met else f"{title} ({address})" if address else title
+    if both in met or found in met:
         return None
-    seen.update((both, digest(found)))
+    met.add(both)
+    met.add(found)
     return found
 
 

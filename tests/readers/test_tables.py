@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ingest.readers import ReadOptions, open_sources, read
+from ingest.readers import MetIds, ReadOptions, open_sources, read
 from schemas.documents import Document, Rejected
 from schemas.errors import InputError, UsageError
 
@@ -128,8 +128,8 @@ def test_columns_can_be_named_and_a_wrong_name_brings_near_ones(load):
 def test_an_id_met_in_an_earlier_file_of_the_run_is_set_aside(tmp_path):
     for name in ("a", "b"):
         (tmp_path / f"{name}.jsonl").write_text('{"_id": "1", "text": "x"}\n')
-    seen = set()
-    first, second = ([*read(source, None, seen)] for source in open_sources([tmp_path]))
+    met = MetIds()
+    first, second = ([*read(source, None, met)] for source in open_sources([tmp_path]))
     assert isinstance(first[0], Document)
     assert isinstance(second[0], Rejected)
 
