@@ -16,7 +16,7 @@ from schemas.names import check_corpus_name
 from schemas.spaces import Shelf, Space, SpaceKind
 from schemas.storage import StorageSettings
 from stores.base import Store, collection_name
-from stores.opening import open_store
+from stores.opening import StoreLike, as_store
 
 DEFAULT_MAX_TOKENS = 256
 """The token budget of a passage: half of what the bundled model reads, so that prompt and title fit."""
@@ -117,17 +117,17 @@ def create_shelves(store: Store, manifest: CorpusManifest) -> None:
             store.create_payload_index(shelf, f"{META}.{field}", index_type(kind))
 
 
-def open_corpus(stack: ExitStack, corpus: str, store: str | Store | None) -> tuple[Store, CorpusManifest]:
+def open_corpus(stack: ExitStack, corpus: str, store: StoreLike) -> tuple[Store, CorpusManifest]:
     """The store, left by ``stack`` if it was opened here, and the corpus's manifest; raises ``CorpusNotFound``."""
     check_corpus_name(corpus)
-    opened = stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
+    opened = stack.enter_context(as_store(store))
     manifest = opened.read_manifest(corpus)
     if manifest is None:
         raise CorpusNotFound(f"{opened.location} has no corpus {corpus!r}; see `xunyi corpora list`.")
     return opened, manifest
 
 
-def delete_corpus(name: str, store: str | Store | None = None) -> None:
+def delete_corpus(name: str, store: StoreLike = None) -> None:
     """Remove a corpus with all its points; raises ``CorpusNotFound`` where there is none."""
     with ExitStack() as stack:
         opened, _ = open_corpus(stack, name, store)

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Shelf, Space, SpaceKind, VectorBatch
 from stores.base import Store, collection_name
-from stores.opening import open_store
+from stores.opening import StoreLike, as_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +47,7 @@ class ExchangeReport(BaseModel):
     seconds: float
 
 
-def export_corpus(corpus: str, file: str | Path, *, store: str | Store | None = None) -> ExchangeReport:
+def export_corpus(corpus: str, file: str | Path, *, store: StoreLike = None) -> ExchangeReport:
     """Write a corpus to a Parquet file, which appears under its name when it is whole.
 
     Raises ``CorpusNotFound``, ``CorpusError`` for an unfinished or changing corpus, and ``UsageError``
@@ -90,7 +90,7 @@ def export_corpus(corpus: str, file: str | Path, *, store: str | Store | None = 
         )
 
 
-def import_corpus(file: str | Path, *, name: str | None = None, store: str | Store | None = None) -> ExchangeReport:
+def import_corpus(file: str | Path, *, name: str | None = None, store: StoreLike = None) -> ExchangeReport:
     """Make a corpus of an exported file, under its own name or as ``name``; its manifest is written last.
 
     Every point's id must be the one that its payload derives, every page's checksum must fit and every
@@ -111,7 +111,7 @@ def import_corpus(file: str | Path, *, name: str | None = None, store: str | Sto
         source = pq.ParquetFile(path, page_checksum_verification=True)
     except (OSError, ArrowException) as error:
         raise InputError(f"{path} is no Parquet file that can be read; give one made by `xunyi export`.") from error
-    with source, open_store(store) if store is None or isinstance(store, str) else nullcontext(store) as opened:
+    with source, as_store(store) as opened:
         original, counts = _described(path, source.schema_arrow.metadata or {})
         manifest = original.alone.model_copy(update={"corpus": name or original.corpus, "generation": 1})
         if opened.read_manifest(manifest.corpus) is not None:

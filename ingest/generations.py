@@ -14,10 +14,11 @@ from schemas.generations import DropReport, Generation, GenerationsReport, Resto
 from schemas.manifest import CorpusManifest, Rebuild
 from schemas.spaces import Shelf
 from stores.base import Store, collection_name
+from stores.opening import StoreLike
 from stores.sizes import shelf_bytes, total_bytes
 
 
-def list_generations(corpus: str, *, store: str | Store | None = None) -> GenerationsReport:
+def list_generations(corpus: str, *, store: StoreLike = None) -> GenerationsReport:
     """The corpus's generations: the one in use first, then the kept ones, the one used last before the others.
 
     Raises ``CorpusNotFound``.
@@ -35,7 +36,7 @@ def list_generations(corpus: str, *, store: str | Store | None = None) -> Genera
 
 
 def restore_generation(
-    corpus: str, generation: int | None = None, *, store: str | Store | None = None, force: bool = False
+    corpus: str, generation: int | None = None, *, store: StoreLike = None, force: bool = False
 ) -> RestoreReport:
     """Make a kept generation the one in use, in one step; the one that was is kept instead.
 
@@ -85,7 +86,7 @@ def drop_generations(
     corpus: str,
     generation: int | None = None,
     *,
-    store: str | Store | None = None,
+    store: StoreLike = None,
     every: bool = False,
     in_the_making: bool = False,
 ) -> DropReport:
@@ -117,7 +118,7 @@ def drop_generations(
         return DropReport(corpus=corpus, store=opened.location, dropped=numbers, unfinished=False, bytes=known)
 
 
-def open_whole(stack: ExitStack, corpus: str, store: str | Store | None) -> tuple[Store, CorpusManifest]:
+def open_whole(stack: ExitStack, corpus: str, store: StoreLike) -> tuple[Store, CorpusManifest]:
     """As ``open_corpus``; raises ``CorpusError`` where an ingest is unfinished."""
     opened, manifest = open_corpus(stack, corpus, store)
     if not manifest.complete:

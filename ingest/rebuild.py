@@ -31,7 +31,7 @@ from schemas.manifest import (
 )
 from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
-from stores.base import Store
+from stores.opening import StoreLike
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -71,7 +71,7 @@ def rebuild(
     corpus: str,
     options: CorpusOptions,
     *,
-    store: str | Store | None = None,
+    store: StoreLike = None,
     reset_storage: bool = False,
     drop_old: bool = False,
     workers: int = 0,

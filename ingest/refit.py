@@ -13,7 +13,7 @@ from ingest.run import Progress
 from ingest.staleness import stale_share
 from schemas.errors import CorpusError
 from schemas.ingest import LEXICAL_SPACES
-from stores.base import Store
+from stores.opening import StoreLike
 
 
 class RefitReport(BaseModel):
@@ -37,7 +37,7 @@ class RefitReport(BaseModel):
 def refit(
     corpus: str,
     *,
-    store: str | Store | None = None,
+    store: StoreLike = None,
     keep_old: bool = False,
     workers: int = 0,
     executor: ExecutorName = "local",

@@ -34,7 +34,7 @@ from schemas.names import check_corpus_name
 from schemas.spaces import Shelf
 from stores.base import Store, collection_name
 from stores.lookup import StoreTermLookup
-from stores.opening import open_store
+from stores.opening import StoreLike, as_store
 
 log = logging.getLogger("xunyi.ingest")
 
@@ -43,10 +43,10 @@ Progress = Callable[[str, int, int | None], None]
 
 
 def ingest(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     corpus: str,
     *,
-    store: str | Store | None = None,
+    store: StoreLike = None,
     reading: ReadOptions | None = None,
     options: CorpusOptions | None = None,
     strict: bool = False,
@@ -80,16 +80,17 @@ def ingest(
     """
     check_corpus_name(corpus)
     reading = reading or ReadOptions()
-    sources = open_sources([Path(path) for path in paths], reading)
+    named = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    sources = open_sources(named, reading)
     with ExitStack() as stack:
-        opened = stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
+        opened = stack.enter_context(as_store(store))
         pool = make_executor(workers, executor, encoder_workers=encoder_workers, ray_address=ray_address)
         stack.callback(pool.close)
         run = _Run(opened, corpus, options or CorpusOptions(), pool, progress or (lambda *_: None), stack)
         if rejected is not None:
             run.rejected = RejectedFile(Path(rejected), [Path(source.path) for source in sources])
             stack.callback(run.rejected.close)
-        run.prune, run.dry_run, run.paths = prune, dry_run, [Path(path) for path in paths]
+        run.prune, run.dry_run, run.paths = prune, dry_run, named
         return run.run(sources, reading, strict)
 
 

@@ -23,7 +23,7 @@ from schemas.errors import CorpusError, UsageError
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest, EncoderIdentity, Rebuild
 from schemas.spaces import Space
-from stores.base import Store
+from stores.opening import StoreLike
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -56,7 +56,7 @@ def add_spaces(
     corpus: str,
     encoder: str,
     *,
-    store: str | Store | None = None,
+    store: StoreLike = None,
     spaces: Sequence[str] | None = None,
     names: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
@@ -128,7 +128,7 @@ def remove_spaces(
     corpus: str,
     spaces: Sequence[str],
     *,
-    store: str | Store | None = None,
+    store: StoreLike = None,
     keep_old: bool = False,
     progress: Progress | None = None,
 ) -> SpacesReport:
@@ -171,7 +171,7 @@ def remove_spaces(
         )
 
 
-def give_up(corpus: str, *, store: str | Store | None = None) -> SpacesReport:
+def give_up(corpus: str, *, store: StoreLike = None) -> SpacesReport:
     """Drop what an interrupted change of spaces has built; the corpus is as it was before."""
     with ExitStack() as stack:
         opened, manifest = open_whole(stack, corpus, store)

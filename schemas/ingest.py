@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.manifest import AnalyzerSettings, TfidfSettings, Word2VecSettings
+from schemas.names import several
 from schemas.storage import StorageSettings
 
 LEXICAL_SPACES = ("tfidf", "word2vec", "lsa")
@@ -41,6 +42,10 @@ class CorpusOptions:
     max_tokens: int | None = None
     titles: bool | None = None
     storage: StorageSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.spaces is not None:
+            object.__setattr__(self, "spaces", tuple(several(self.spaces)))
 
 
 class SourceReport(BaseModel):

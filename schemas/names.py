@@ -1,9 +1,10 @@
-"""Names of corpora: what becomes a folder and a collection must not be able to leave either."""
+"""Names: one or several of them, and those of corpora, which must not be able to leave a folder or a collection."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from schemas.errors import UsageError
 
@@ -24,3 +25,8 @@ def check_corpus_name(name: str) -> str:
             f"digit, at most {_MAX_BYTES} bytes."
         )
     return name
+
+
+def several(names: str | Sequence[str]) -> Sequence[str]:
+    """The names; a string is one name, and not its letters."""
+    return [names] if isinstance(names, str) else names

@@ -6,8 +6,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from schemas.manifest import CorpusManifest
 from search.corpus import Corpus
-from stores.base import Store
-from stores.opening import open_store
+from stores.opening import StoreLike, as_store
 from stores.sizes import shelf_bytes, total_bytes
 
 
@@ -33,14 +32,14 @@ class CorpusInfo(BaseModel):
         return None if each is None else each * self.manifest.counts.passages * 10
 
 
-def list_corpora(store: str | None = None) -> list[CorpusManifest]:
+def list_corpora(store: StoreLike = None) -> list[CorpusManifest]:
     """The manifests of all corpora in the store, by name."""
-    with open_store(store) as opened:
+    with as_store(store) as opened:
         found = [opened.read_manifest(name) for name in opened.list_corpora()]
         return [manifest for manifest in found if manifest is not None]
 
 
-def corpus_info(name: str, store: str | Store | None = None) -> CorpusInfo:
+def corpus_info(name: str, store: StoreLike = None) -> CorpusInfo:
     """One corpus; raises ``CorpusNotFound`` where there is none of that name."""
     with Corpus(name, store) as corpus:
         sizes = shelf_bytes(corpus.store, name, corpus.manifest.generation)

@@ -18,7 +18,7 @@ from schemas.errors import CorpusNotFound, StoreError, UsageError
 from schemas.ids import document_point_of, point_text
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest
-from schemas.names import check_corpus_name
+from schemas.names import check_corpus_name, several
 from schemas.search import SearchResponse, Took
 from schemas.spaces import Shelf, VectorBatch
 from search.answering import Answerer, Page
@@ -32,7 +32,7 @@ from search.standings import Explain
 from search.text_match import MOST_VALUES
 from stores.base import Store, collection_name
 from stores.lookup import StoreTermLookup
-from stores.opening import open_store
+from stores.opening import StoreLike, as_store
 
 DEFAULT_FUSION: FusionMethod = "zscore"
 
@@ -44,12 +44,10 @@ class Corpus:
     user's own). Raises ``CorpusNotFound`` with the names that there are.
     """
 
-    def __init__(self, name: str, store: str | Store | None = None) -> None:
+    def __init__(self, name: str, store: StoreLike = None) -> None:
         check_corpus_name(name)
         self._stack = ExitStack()
-        self.store: Store = (
-            self._stack.enter_context(open_store(store)) if store is None or isinstance(store, str) else store
-        )
+        self.store: Store = self._stack.enter_context(as_store(store))
         try:
             manifest = self.store.read_manifest(name)
             if manifest is None:
@@ -145,7 +143,7 @@ class Corpus:
         """
         ask = partial(
             self._search_many,
-            queries,
+            several(queries),
             Page(limit, offset, by_document, explain),
             spaces=spaces,
             where=where,
@@ -250,7 +248,7 @@ class Corpus:
 
     def filter(self, where: Sequence[str]) -> models.Filter | None:
         """The filter that conditions such as ``city=Seattle`` mean in this corpus; None where there are none."""
-        return parse_where(where, self.manifest.payload_fields, self._values)
+        return parse_where(several(where), self.manifest.payload_fields, self._values)
 
     def _values(self, field: str) -> list[str]:
         """The distinct values of an indexed payload key; raises ``UsageError`` for more than ``MOST_VALUES``."""
@@ -281,7 +279,7 @@ class Corpus:
         return [query_words(of, {name: known[name] for name in of if name in known}) for of in found]
 
 
-def search(query: str, corpus: str, *, store: str | Store | None = None, **options: Any) -> SearchResponse:
+def search(query: str, corpus: str, *, store: StoreLike = None, **options: Any) -> SearchResponse:
     """Ask one query of a corpus; opens and closes it. The options are those of ``Corpus.search_many``."""
     with Corpus(corpus, store) as opened:
         return opened.search(query, **options)

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from encoders.normalize import normalize
 from schemas.errors import UsageError
+from schemas.names import several
 from schemas.search import Hit, SearchResponse, Snippet, Took
 from schemas.spaces import Shelf, SpaceKind
 from search.corpus import DEFAULT_FUSION, Corpus
@@ -50,8 +51,8 @@ def recommend(
     if not like:
         raise UsageError("Name at least one document to be like, with --like.")
     names = _spaces(corpus, spaces)
-    liked = [_find(corpus, name, names) for name in like]
-    disliked = [_find(corpus, name, names) for name in unlike]
+    liked = [_find(corpus, name, names) for name in several(like)]
+    disliked = [_find(corpus, name, names) for name in several(unlike)]
     own = [str(record.id) for record in (*liked, *disliked)]
     query_filter = corpus.filter(where) or models.Filter()
     exclude = models.HasIdCondition(has_id=list(own))
@@ -139,6 +140,7 @@ def _spaces(corpus: Corpus, spaces: Sequence[str] | None) -> list[str]:
     there = [space.name for space in corpus.manifest.document_spaces]
     if spaces is None:
         return [name for name in there if name != "word2vec"] or there
+    spaces = several(spaces)
     for space in spaces:
         if space not in there:
             raise UsageError(f"--spaces: documents of {corpus.name!r} have no space {space!r}; use {', '.join(there)}.")

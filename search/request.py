@@ -9,6 +9,7 @@ import numpy as np
 
 from schemas.errors import UsageError
 from schemas.manifest import CorpusManifest
+from schemas.names import several
 from search.ranked_list import FusionMethod
 from search.ranking import DEFAULT_WEIGHTS
 from search.whole_documents import DOCUMENT_TFIDF
@@ -45,6 +46,7 @@ def chosen_spaces(manifest: CorpusManifest, spaces: Sequence[str] | None, withou
     there = list(manifest.spaces)
     if spaces is None:
         return [space for space in there if space != without] or there
+    spaces = several(spaces)
     for space in spaces:
         if space not in there:
             raise UsageError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TypeAlias
 
 from schemas.errors import UsageError
 from stores.base import Store
@@ -13,6 +15,10 @@ API_KEY_VARIABLES = ("XUNYI_API_KEY", "QDRANT_API_KEY")
 TIMEOUT_VARIABLE = "XUNYI_TIMEOUT"
 LOCK_WAIT = 10.0
 """Seconds to wait for another process to leave an embedded folder."""
+
+
+StoreLike: TypeAlias = str | Path | Store | None
+"""A folder, a URL or an open store; None is what ``XUNYI_STORE`` names, else a folder of the user's own."""
 
 
 def default_folder() -> Path:
@@ -48,6 +54,11 @@ def open_store(
     from stores.embedded import EdgeStore
 
     return EdgeStore(Path(where).expanduser(), lock_wait=lock_wait)
+
+
+def as_store(store: StoreLike) -> AbstractContextManager[Store]:
+    """The store, closed at the end if it was opened here; an open one stays open."""
+    return open_store(store) if store is None or isinstance(store, str | Path) else nullcontext(store)
 
 
 def _timeout() -> float:
