@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from encoders.article import article_features, article_spans, article_tokens
 from encoders.bags import Bags, bags_of, count
+from encoders.codes import codes_in
 from encoders.ngrams import LONGEST, code_points, ngrams
 from encoders.normalize import normalize, normalize_codes
 from encoders.segment import Segmenter
@@ -29,6 +30,7 @@ Find: TypeAlias = Callable[[str], Sequence[Span]]
 # Han, kana and hangul are written without blanks or are short: they are cut by character or by jieba
 _CJK = "\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _RUN = re.compile(rf"[{_CJK}]+|(?:(?![{_CJK}])[\w\u0300-\u036f])+")
+_CHINESE = re.compile(f"[{_CJK}]+")
 _OTHER = re.compile(rf"(?:(?![{_CJK}])[\w\u0300-\u036f])+")
 _FIRST_CJK = re.compile(f"[{_CJK}]")
 _MARKS = re.compile("[\u0300-\u036f]")
@@ -42,8 +44,9 @@ class AnalyzerOptions(BaseModel):
 
     ``char_ngrams``: sizes of Chinese character n-grams. ``jieba``: Chinese words as terms, ``search``
     adds the dictionary words inside long ones. ``stem``: Snowball's English stemmer. ``stop_words``:
-    leave out English stop words. ``user_dict``: names that jieba must keep whole. ``hmm``: let jieba
-    guess unknown words.
+    leave out English stop words. ``codes``: part numbers and their like as terms beside their pieces
+    (``encoders/codes.py``). ``user_dict``: names that jieba must keep whole. ``hmm``: let jieba guess
+    unknown words.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +56,7 @@ class AnalyzerOptions(BaseModel):
     search: bool = False
     stem: bool = True
     stop_words: bool = True
+    codes: bool = True
     user_dict: tuple[str, ...] = ()
     hmm: bool = True
 
@@ -115,6 +119,11 @@ class Analyzer:
         self._known: dict[str, str | None] = {}
         self._stemmer: Any = None
 
+    @property
+    def has_codes(self) -> bool:
+        """Whether part numbers and their like are terms of their own."""
+        return self._options.codes and self.settings.preset != "article"
+
     def __reduce__(self) -> tuple[type[Analyzer], tuple[AnalyzerSettings]]:
         return type(self), (self.settings,)
 
@@ -161,7 +170,7 @@ class Analyzer:
         rest = np.where(inside, np.uint32(ord(" ")), codes).tobytes().decode("utf-32-le", "surrogatepass")
         start = 0
         for row, end in enumerate(ends.tolist()):
-            for run in _OTHER.findall(rest, start, end - 1):
+            for run in (*_OTHER.findall(rest, start, end - 1), *self._codes(rest, start, end - 1)):
                 if run not in known:
                     feature = self._feature(run)
                     known[run] = None if feature is None else places.setdefault(feature, len(terms) + len(places))
@@ -199,9 +208,9 @@ class Analyzer:
                 while at >= 0:
                     found.append((at, at + len(piece), piece))
                     at = plain.find(piece, at + 1)
-            for match in _OTHER.finditer(plain):
-                if (word := self._feature(match.group())) in wanted:
-                    found.append((match.start(), match.end(), word))
+            for start, end, run in self._runs(plain):
+                if (word := self._feature(run)) in wanted:
+                    found.append((start, end, word))
             found.sort(key=lambda span: (span[0], -span[1]))
             return found
 
@@ -212,20 +221,21 @@ class Analyzer:
         if self.settings.preset == "article":
             return article_spans(text)
         spans: list[Span] = []
-        for match in _RUN.finditer(normalize(text)):
-            start, run = match.start(), match.group()
-            if _FIRST_CJK.match(run):
-                pieces, _ = self._chinese(run, words=False)
-                spans.extend((start + at, start + at + len(piece), piece) for at, piece in pieces)
-            elif (feature := self._feature(run)) is not None:
-                spans.append((start, match.end(), feature))
+        plain = normalize(text)
+        for match in _CHINESE.finditer(plain):
+            pieces, _ = self._chinese(match.group(), words=False)
+            spans.extend((match.start() + at, match.start() + at + len(piece), piece) for at, piece in pieces)
+        for start, end, run in self._runs(plain):
+            if (feature := self._feature(run)) is not None:
+                spans.append((start, end, feature))
         spans.sort(key=lambda span: (span[0], -span[1]))
         return spans
 
     def _cut(self, text: str, *, words: bool) -> tuple[list[str], list[str]]:
         features: list[str] = []
         found: list[str] = []
-        for run in _RUN.findall(normalize(text)):
+        plain = normalize(text)
+        for run in _RUN.findall(plain):
             if _FIRST_CJK.match(run):
                 pieces, cut = self._chinese(run, words=words)
                 features.extend([piece for _, piece in pieces])
@@ -237,7 +247,18 @@ class Analyzer:
             found.append(word)
             if (feature := self._feature(run)) is not None:
                 features.append(feature)
+        features.extend(feature for code in self._codes(plain) if (feature := self._feature(code)) is not None)
         return features, found
+
+    def _runs(self, plain: str) -> Iterator[Span]:
+        """Where normalised text holds runs of other letters than Chinese ones, and codes."""
+        for match in _OTHER.finditer(plain):
+            yield match.start(), match.end(), match.group()
+        if self._options.codes:
+            yield from codes_in(plain)
+
+    def _codes(self, plain: str, start: int = 0, end: int | None = None) -> list[str]:
+        return [code for _, _, code in codes_in(plain, start, end)] if self._options.codes else []
 
     def _chinese(self, run: str, *, words: bool) -> tuple[list[tuple[int, str]], list[str]]:
         options = self._options

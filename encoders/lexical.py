@@ -8,6 +8,7 @@ from encoders.analysis import make_analyzer
 from encoders.bags import Bags, bags_of
 from encoders.base import TermLookup
 from encoders.lsa import DIM, encode_lsa
+from encoders.query_features import query_features
 from encoders.tfidf import encode_bags
 from encoders.word2vec import encode_word_bags
 from schemas.manifest import CorpusManifest
@@ -42,20 +43,22 @@ class LexicalEncoder:
 
         ``words`` are those of each text, where they are known already.
         """
-        return self._encode(texts, words, query=False)
+        features = self.analyzer.feature_bags(texts) if self.has_features else None
+        return self.encode_bags(features, self._words(texts, words))
 
     def encode_queries(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
         """One row a question in each of the corpus's lexical spaces."""
-        return self._encode(texts, None, query=True)
+        features = bags_of(self.query_features(texts)) if self.has_features else None
+        return self.encode_bags(features, self._words(texts), query=True)
 
-    def _encode(
-        self, texts: Sequence[str], words: Sequence[Sequence[str]] | None, *, query: bool
-    ) -> dict[str, VectorBatch]:
-        features = self.analyzer.feature_bags(texts) if self.has_features else None
-        found = None
-        if self.has_words:
-            found = bags_of(self.analyzer.word_lists(texts) if words is None else words)
-        return self.encode_bags(features, found, query=query)
+    def query_features(self, texts: Sequence[str]) -> list[list[str]]:
+        """The features of each question, its codes spelled as the corpus spells them."""
+        return query_features(self.analyzer, texts, self.lookup)
+
+    def _words(self, texts: Sequence[str], words: Sequence[Sequence[str]] | None = None) -> Bags | None:
+        if not self.has_words:
+            return None
+        return bags_of(self.analyzer.word_lists(texts) if words is None else words)
 
     def encode_bags(self, features: Bags | None, words: Bags | None, *, query: bool = False) -> dict[str, VectorBatch]:
         """One row a text in each of the corpus's lexical spaces, from what was counted of the texts."""

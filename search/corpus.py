@@ -274,7 +274,7 @@ class Corpus:
 
     def words(self, queries: Sequence[str]) -> list[QueryWords]:
         """The features of each query, with what they weigh in this corpus."""
-        found = [set(self.lexical.analyzer.features(query)) for query in queries]
+        found = [set(features) for features in self.lexical.query_features(queries)]
         known = self.terms(set().union(*found)) if self.manifest.counts.terms and found else {}
         return [query_words(of, {name: known[name] for name in of if name in known}) for of in found]
 

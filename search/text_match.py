@@ -41,4 +41,4 @@ ValuesOf = Callable[[str], Iterable[str]]
 
 @cache
 def _analyzer() -> Analyzer:
-    return make_analyzer(AnalyzerSettings(options={"stop_words": False}))
+    return make_analyzer(AnalyzerSettings(options={"stop_words": False, "codes": False}))

@@ -1,0 +1,35 @@
+"""The terms of a question: as a text's, with its codes spelled as the corpus spells them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from encoders.analysis import Analyzer
+from encoders.base import TermLookup
+from encoders.codes import spellings
+from encoders.normalize import normalize
+
+
+def query_features(analyzer: Analyzer, texts: Sequence[str], lookup: TermLookup) -> list[list[str]]:
+    """The features of each question, with repetitions.
+
+    People leave out the blanks and hyphens of a part number, or put some in. Where the corpus knows a code by the
+    words that stand apart in a question, it is added; where it does not know the question's code but its letters
+    and numbers apart, those take its place. Texts are indexed as they are written.
+    """
+    found = [analyzer.features(text) for text in texts]
+    if not analyzer.has_codes:
+        return found
+    for row, text in enumerate(texts):
+        others = [(code, analyzer.features(" ".join(to))) for code, to in spellings(normalize(text))]
+        if not others:
+            continue
+        known = lookup({code for code, _ in others if code} | {term for _, to in others for term in to})
+        features = {term for term, entry in known.items() if entry.index is not None}
+        for code, to in others:
+            if code in features or not to or not features.issuperset(to):
+                continue
+            if code:
+                found[row] = [feature for feature in found[row] if feature != code]
+            found[row].extend(to)
+    return found
