@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from encoders.analysis import Analyzer
 from encoders.base import TermLookup
-from encoders.codes import spellings
+from encoders.codes import codes_in, spellings
 from encoders.normalize import normalize
 
 
@@ -15,17 +15,21 @@ def query_features(analyzer: Analyzer, texts: Sequence[str], lookup: TermLookup)
 
     People leave out the blanks and hyphens of a part number, or put some in. Where the corpus knows a code by the
     words that stand apart in a question, it is added; where it does not know the question's code but its letters
-    and numbers apart, those take its place. Texts are indexed as they are written.
+    and numbers apart, those take its place. A code with joints that it does not know leaves its pieces alone, which
+    would count twice otherwise. Texts are indexed as they are written.
     """
     found = [analyzer.features(text) for text in texts]
     if not analyzer.has_codes:
         return found
     for row, text in enumerate(texts):
-        others = [(code, analyzer.features(" ".join(to))) for code, to in spellings(normalize(text))]
-        if not others:
+        plain = normalize(text)
+        others = [(code, analyzer.features(" ".join(to))) for code, to in spellings(plain)]
+        joined = {code for _, _, code in codes_in(plain)}
+        wanted = joined.union(*([code, *to] for code, to in others)) - {""}
+        if not wanted:
             continue
-        known = lookup({code for code, _ in others if code} | {term for _, to in others for term in to})
-        features = {term for term, entry in known.items() if entry.index is not None}
+        features = {term for term, entry in lookup(wanted).items() if entry.index is not None}
+        found[row] = [feature for feature in found[row] if feature not in joined or feature in features]
         for code, to in others:
             if code in features or not to or not features.issuperset(to):
                 continue

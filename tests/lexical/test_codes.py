@@ -86,6 +86,7 @@ def test_a_code_that_the_corpus_writes_apart_is_looked_for_apart():
 
 def test_what_the_corpus_does_not_know_stays_as_it_was_asked():
     assert asked("qq 12 rr9", "Valve XK-2041-B") == ["qq", "12", "rr9"]
+    assert asked("xk-2041-z", "Valve XK-2041-B") == ["xk", "2041", "z"]
     assert "25kg" not in asked("2.5 kg", "25kg 25-kg")
     assert asked("xk 2041 b", "Valve XK-2041-B", codes=False) == ["xk", "2041", "b"]
 
