@@ -52,7 +52,9 @@ class LexicalEncoder:
         return self.encode_bags(features, self._words(texts), query=True)
 
     def query_features(self, texts: Sequence[str]) -> list[list[str]]:
-        """The features of each question, its codes spelled as the corpus spells them."""
+        """The features of each question, its codes spelled as the corpus spells them, where it knows features."""
+        if not self.has_features:
+            return [self.analyzer.features(text) for text in texts]
         return query_features(self.analyzer, texts, self.lookup)
 
     def _words(self, texts: Sequence[str], words: Sequence[Sequence[str]] | None = None) -> Bags | None:
