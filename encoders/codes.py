@@ -11,6 +11,10 @@ _CODE = re.compile(rf"(?<![0-9a-z_])(?=[a-z{_JOINT}]*+[0-9])[0-9a-z]++(?:[{_JOIN
 _QUANTITY = re.compile(rf"[0-9]+[{_JOINT}][0-9]+")
 _DROPPED = re.compile(r"[-/\u2010\u2011]|(?<![0-9])\.|\.(?![0-9])")
 _LETTER, _DIGIT = re.compile("[a-z]"), re.compile("[0-9]")
+_PIECE = re.compile("[0-9]+|[a-z]+")
+_WORD = rf"[0-9a-z]++(?:[{_JOINT}][0-9a-z]++)*+"
+_WORDS = re.compile(f"{_WORD}(?: {_WORD})+")
+_MOST_JOINED = 4
 
 
 def codes_in(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int, str]]:
@@ -28,12 +32,6 @@ def codes_in(text: str, start: int = 0, end: int | None = None) -> Iterator[tupl
             yield match.start(), match.end(), _DROPPED.sub("", found)
         elif not _QUANTITY.fullmatch(found):
             yield match.start(), match.end(), found
-
-
-_PIECE = re.compile("[0-9]+|[a-z]+")
-_WORD = rf"[0-9a-z]++(?:[{_JOINT}][0-9a-z]++)*+"
-_WORDS = re.compile(f"{_WORD}(?: {_WORD})+")
-_MOST_JOINED = 4
 
 
 def spellings(text: str) -> Iterator[tuple[str, list[str]]]:

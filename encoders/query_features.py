@@ -21,16 +21,17 @@ def query_features(analyzer: Analyzer, texts: Sequence[str], lookup: TermLookup)
     found = [analyzer.features(text) for text in texts]
     if not analyzer.has_codes:
         return found
-    for row, text in enumerate(texts):
-        plain = normalize(text)
-        others = [(code, analyzer.features(" ".join(to))) for code, to in spellings(plain)]
-        joined = {code for _, _, code in codes_in(plain)}
-        wanted = joined.union(*([code, *to] for code, to in others)) - {""}
-        if not wanted:
-            continue
-        features = {term for term, entry in lookup(wanted).items() if entry.index is not None}
-        found[row] = [feature for feature in found[row] if feature not in joined or feature in features]
-        for code, to in others:
+    plain = [normalize(text) for text in texts]
+    others = [[(code, analyzer.features(" ".join(to))) for code, to in spellings(text)] for text in plain]
+    joined = [{code for _, _, code in codes_in(text)} for text in plain]
+    # One look into the vocabulary for all questions.
+    wanted = set[str]().union(*joined, *([code, *to] for pairs in others for code, to in pairs)) - {""}
+    if not wanted:
+        return found
+    features = {term for term, entry in lookup(wanted).items() if entry.index is not None}
+    for row, pairs in enumerate(others):
+        found[row] = [feature for feature in found[row] if feature not in joined[row] or feature in features]
+        for code, to in pairs:
             if code in features or not to or not features.issuperset(to):
                 continue
             if code:

@@ -98,3 +98,15 @@ def test_other_spellings_hold_the_same_letters_and_numbers(text):
         assert not code or "".join(to) == code
         letters = iter(text)
         assert all(char in letters for char in "".join(to))
+
+
+def test_many_questions_take_one_look_into_the_vocabulary():
+    looks = []
+
+    def lookup(terms):
+        looks.append(terms)
+        return {}
+
+    found = query_features(make_analyzer(AnalyzerSettings()), ["xk 2041 b", "rr9", "pool"], lookup)
+    assert found == [["xk", "2041", "b"], ["rr9"], ["pool"]]
+    assert len(looks) == 1
