@@ -13,6 +13,7 @@ from schemas.errors import StoreError, XunyiError
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf
 from stores.base import collection_name
+from stores.edge_parts import part_folders
 from stores.embedded import EdgeStore
 from stores.files import leftovers, remove
 from stores.locking import FolderLock
@@ -84,7 +85,7 @@ def _check_collection(
 ) -> None:
     name = f"{corpus.name}.{folder.name}"
     count, problem = _open_in_child(folder, timeout)
-    if count is None and repair and (folder / "shard" / "wal").is_dir():
+    if count is None and repair:
         count = _without_log(corpus, folder, timeout)
         if count is not None:
             health.add(folder, problem, f"its damaged log was moved to wal.damaged; {count} points load")
@@ -140,45 +141,82 @@ def _check_counts(corpus: Path, manifest: CorpusManifest, health: StoreHealth, *
 
 
 def _without_log(corpus: Path, folder: Path, timeout: float) -> int | None:
-    log = folder / "shard" / "wal"
-    aside = folder / "wal.damaged"
+    """The number of points with the logs of those parts set aside that do not open; None where that does not help."""
     lock = FolderLock(corpus / "lock", 1.0)
     lock.acquire()
     try:
-        remove(aside)
-        log.rename(aside)
-        count, _ = _open_in_child(folder, timeout)
-        if count is None:
-            remove(log)
-            aside.rename(log)
-        return count
+        total, parts = 0, part_folders(folder)
+        while parts:
+            counts, _ = _count_in_child(parts, timeout)
+            total += sum(counts)
+            parts = parts[len(counts) :]
+            if parts:
+                count = _part_without_log(parts.pop(0), timeout)
+                if count is None:
+                    return None
+                total += count
+        return total
     finally:
         lock.release()
 
 
+def _part_without_log(part: Path, timeout: float) -> int | None:
+    log = part / "wal"
+    # Beside the part: what is called like one would be taken for one.
+    aside = part.with_name(f"wal.damaged{part.name.removeprefix('shard')}")
+    if not log.is_dir():
+        return None
+    remove(aside)
+    log.rename(aside)
+    counts, _ = _count_in_child([part], timeout)
+    if not counts:
+        remove(log)
+        aside.rename(log)
+        return None
+    return counts[0]
+
+
 def _open_in_child(folder: Path, timeout: float) -> tuple[int | None, str]:
-    """The number of points, or None and why it does not open."""
-    command = [sys.executable, "-m", "stores.doctor", str(folder)]
+    """The number of points of a collection, or None and why it, or one of its parts, does not open."""
+    parts = part_folders(folder)
+    if not parts:
+        return None, "does not open (its points are gone)"
+    counts, problem = _count_in_child(parts, timeout)
+    if len(counts) == len(parts):
+        return sum(counts), ""
+    return None, problem if len(parts) == 1 else f"{problem} in {parts[len(counts)].name}"
+
+
+def _count_in_child(parts: list[Path], timeout: float) -> tuple[list[int], str]:
+    """The numbers of points of the parts, up to the first that does not open, and why that one does not."""
+    command = [sys.executable, "-m", "stores.doctor", *(str(part.resolve()) for part in parts)]
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=timeout, check=False, cwd=Path(__file__).parent.parent
         )
-    except subprocess.TimeoutExpired:
-        return None, f"does not open within {timeout:.0f} seconds"
-    try:
-        return int(json.loads(done.stdout)["points"]), ""
-    except (ValueError, KeyError):
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        return None, f"does not open ({said[-1][:200] if said else f'the engine ended with {done.returncode}'})"
+        output, said = done.stdout, done.stderr.decode("utf-8", "replace").strip().splitlines()
+        problem = f"does not open ({said[-1][:200] if said else f'the engine ended with {done.returncode}'})"
+    except subprocess.TimeoutExpired as late:
+        output, problem = late.stdout or b"", f"does not open within {timeout:.0f} seconds"
+    counts = []
+    for line in output.splitlines():
+        try:
+            counts.append(int(json.loads(line)["points"]))
+        except (ValueError, KeyError):
+            break
+    return counts, problem
 
 
-def _count(folder: Path) -> None:
+def _count(parts: list[str]) -> None:
     import qdrant_edge as edge
 
-    shard = edge.EdgeShard.load(str(folder / "shard"))
-    sys.stdout.write(json.dumps({"points": shard.count(edge.CountRequest(exact=True))}))
-    shard.close()
+    for part in parts:
+        shard = edge.EdgeShard.load(part)
+        sys.stdout.write(json.dumps({"points": shard.count(edge.CountRequest(exact=True))}) + "\n")
+        # Some damage ends the process: what was found before is out by then.
+        sys.stdout.flush()
+        shard.close()
 
 
 if __name__ == "__main__":
-    _count(Path(sys.argv[1]).resolve())
+    _count(sys.argv[1:])

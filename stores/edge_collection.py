@@ -1,11 +1,13 @@
-"""An open collection of the embedded store: one shard of the engine, with what is known of it."""
+"""An open collection of the embedded store: its parts asked together, and their answers as one."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -13,44 +15,38 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from schemas.errors import StoreDamaged, StoreError
-from schemas.spaces import PointBatch, Space
+from schemas.spaces import PointBatch, Space, VectorBatch
 from schemas.storage import StorageSettings
 from stores import edge_translation as translate
-from stores.base import PayloadIndexType, rows_without
+from stores.base import PayloadIndexType
 from stores.checks import check_batch, check_names, check_nearest, check_request
-from stores.disk_room import COPIES, allocated, require_room
-from stores.edge_config import config_of, filled_bytes, joined_bytes, resolved
-from stores.edge_errors import engine
-from stores.edge_memory import give_back
-from stores.edge_results import query_request, record, scored, selection
+from stores.edge_config import resolved
+from stores.edge_parts import PART_POINTS, Parts
+from stores.edge_results import query_request, scored
 from stores.files import replace_text
 from stores.nearest import Nearest, Scored, SparseRow
 from stores.quantized import rescoring, with_rescoring
-from stores.ties import MARGIN, by_score, cut
+from stores.ties import MARGIN, by_score, cut, in_order
 
-R = TypeVar("R")
+_ALL_VALUES = 1_000_000
+"""Values of a field that each part counts: those that most points of all hold need not lead in any one."""
 
-UPSERT_POINTS = 2000
-"""Points handed to the engine in one operation; each operation is written to its log whole."""
 
-SPARSE_IN_MEMORY = 4
-"""Bytes of memory to a byte of sparse vectors in a segment that is being filled, by measurement: its lists grow
-by doubling. Segments indexed early on that account are joined later, up to the full size."""
+@dataclass(slots=True)
+class _Lane:
+    """How far one part has been gone through, and the records that came before their turn."""
 
-MAPPED_BYTES = 24_000_000
-"""Written bytes after which the pages of the collection's files are given back."""
+    after: Any = None
+    waiting: deque[models.Record] = field(default_factory=deque)
+    done: bool = False
 
-_COLD = edge.Memory.Cold
-_SCHEMAS: dict[str, Any] = {
-    "keyword": edge.KeywordIndexParams(memory=_COLD),
-    "integer": edge.IntegerIndexParams(lookup=True, range=True, memory=_COLD),
-    "float": edge.FloatIndexParams(memory=_COLD),
-    "bool": edge.BoolIndexParams(memory=_COLD),
-    "datetime": edge.DatetimeIndexParams(memory=_COLD),
-    "text": edge.TextIndexParams(tokenizer=edge.TokenizerType.Multilingual, lowercase=True, memory=_COLD),
-}
-"""Indexes of the payload are read from disk through the system's cache: held in memory they would grow with the corpus
-without an end. A filter on them then takes longer, but less than a search."""
+
+@dataclass(slots=True)
+class Cursor:
+    """How far a collection has been gone through in the order of ids."""
+
+    lanes: list[_Lane] = field(default_factory=list)
+    last: str | None = None
 
 
 class EdgeCollection:
@@ -60,10 +56,10 @@ class EdgeCollection:
         self,
         name: str,
         folder: Path,
-        shard: edge.EdgeShard,
         spaces: dict[str, Space],
-        indexes: dict[str, str],
+        indexes: dict[str, PayloadIndexType],
         storage: StorageSettings,
+        part_points: int = PART_POINTS,
     ) -> None:
         self.name = name
         self.spaces = spaces
@@ -71,49 +67,37 @@ class EdgeCollection:
         self._asked = resolved(list(spaces.values()), storage)
         self._params = translate.params_of(rescoring(self._asked))
         self._folder = folder
-        self._shard = shard
         self._indexes = indexes
-        self._filling = 0
-        self._mapped = 0
+        self._parts = Parts(name, folder, spaces, storage, indexes, part_points)
 
     @classmethod
     def create(cls, name: str, folder: Path, spaces: Mapping[str, Space], storage: StorageSettings) -> None:
         """Make an empty collection's files in ``folder``."""
-        require_room(folder.parent)
-        with engine(name):
-            edge.EdgeShard.create(str(folder / "shard"), config_of(list(spaces.values()), storage)).close()
+        Parts.create(name, folder, spaces, storage)
         _describe(folder, spaces, {}, storage)
 
     @classmethod
-    def load(cls, name: str, folder: Path) -> EdgeCollection:
+    def load(cls, name: str, folder: Path, part_points: int = PART_POINTS) -> EdgeCollection:
         """Open what ``create`` made; raises ``StoreDamaged`` where that cannot be."""
         try:
             described = json.loads((folder / "collection.json").read_text(encoding="utf-8"))
             spaces = {space["name"]: Space.model_validate(space) for space in described["spaces"]}
-            indexes = {str(field): str(kind) for field, kind in described["indexes"].items()}
+            indexes = {str(field): kind for field, kind in described["indexes"].items()}
             storage = StorageSettings.model_validate(described.get("storage", {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreDamaged(f"{folder} does not say what it holds; remove it and ingest again.") from error
-        segments = sum(1 for _ in (folder / "shard" / "segments").glob("*-*"))
-        config = config_of(list(spaces.values()), storage, segments)
-        with engine(name, opening=folder):
-            shard = edge.EdgeShard.load(str(folder / "shard"), config)
-        return cls(name, folder, shard, spaces, indexes, storage)
+        return cls(name, folder, spaces, indexes, storage, part_points)
 
     def close(self) -> None:
         """Flush and let go of the files."""
-        with engine(self.name):
-            self._shard.flush()
-            self._shard.close()
+        self._parts.close()
 
     def create_payload_index(self, field: str, kind: PayloadIndexType) -> None:
         """Index a payload field; nothing happens where it is indexed already so."""
         if self._indexes.get(field) == kind:
             return
-        require_room(self._folder)
-        with engine(self.name):
-            self._shard.update(edge.UpdateOperation.create_field_index(field, _SCHEMAS[kind]))
-            self._shard.flush()
+        for part in self._parts.visited():
+            part.create_payload_index(field, kind)
         self._indexes[field] = kind
         _describe(self._folder, self.spaces, self._indexes, self.storage)
 
@@ -121,84 +105,78 @@ class EdgeCollection:
     def upsert(self, batch: PointBatch) -> None:
         """Write points whole, durable when this returns."""
         check_batch(batch, self.spaces)
-        size = self._require_room(batch)
-        with engine(self.name):
-            for start in range(0, len(batch), UPSERT_POINTS):
-                rows = range(start, min(start + UPSERT_POINTS, len(batch)))
-                self._shard.update(edge.UpdateOperation.upsert_points(translate.points_of(batch, rows)))
-            self._shard.flush()
-        self._settle(batch, size)
+        self._parts.ready()
+        for part, rows in self._parts.of(batch.ids):
+            part.upsert(_rows_of(batch, rows))
+        self._parts.wrote(len(batch))
 
     def update_vectors(self, batch: PointBatch) -> None:
         """Write the batch's spaces of points that stand; the rest of them stays."""
         check_batch(batch, self.spaces, payloads=False)
-        size = self._require_room(batch)
-        with engine(self.name):
-            present = {str(r.id) for r in self._shard.retrieve(list(batch.ids), False, False)}
-            vectors = [
-                edge.PointVectors(batch.ids[row], found)
-                for row in range(len(batch))
-                if batch.ids[row] in present and (found := translate.vectors_of(batch, row))
-            ]
-            for start in range(0, len(vectors), UPSERT_POINTS):
-                self._shard.update(edge.UpdateOperation.update_vectors(vectors[start : start + UPSERT_POINTS]))
-            for space, left_out in rows_without(batch).items():
-                gone: list[Any] = [batch.ids[row] for row in left_out if batch.ids[row] in present]
-                if gone:
-                    self._shard.update(edge.UpdateOperation.delete_vectors(gone, [space]))
-            self._shard.flush()
-        self._settle(batch, size)
+        for part, rows in self._parts.of(batch.ids):
+            part.update_vectors(_rows_of(batch, rows))
 
     def set_payload(self, payload: Mapping[str, Any], ids: Sequence[str]) -> None:
         """Set these payload keys on the points, leaving other keys."""
-        self._update(edge.UpdateOperation.set_payload(list(ids), dict(payload)))
+        for part, rows in self._parts.of(ids):
+            part.update(edge.UpdateOperation.set_payload([ids[row] for row in rows], dict(payload)))
 
     def delete(self, points: Sequence[str] | models.Filter) -> None:
         """Remove points by id or by filter."""
         if isinstance(points, models.Filter):
-            self._update(edge.UpdateOperation.delete_points_by_filter(translate.filter_of(points) or edge.Filter()))
-        else:
-            self._update(edge.UpdateOperation.delete_points(list(points)))
-
-    def _update(self, operation: edge.UpdateOperation) -> None:
-        with engine(self.name):
-            self._shard.update(operation)
-            self._shard.flush()
+            for part in self._parts.all():
+                part.update(edge.UpdateOperation.delete_points_by_filter(translate.filter_of(points) or edge.Filter()))
+            return
+        for part, rows in self._parts.of(points):
+            part.update(edge.UpdateOperation.delete_points([points[row] for row in rows]))
 
     def retrieve(self, ids: Sequence[str], payload: Any, vectors: Any) -> list[models.Record]:
         """The points that stand among ``ids``, in the order of ``ids``."""
         if not isinstance(vectors, bool):
             check_names(vectors, self.spaces)
-        with engine(self.name):
-            found = self._shard.retrieve(list(dict.fromkeys(ids)), selection(payload), selection(vectors))
-        by_id = {str(one.id): record(one) for one in found}
+        by_id: dict[str, models.Record] = {}
+        for part, rows in self._parts.of(ids):
+            found = part.retrieve([ids[row] for row in rows], payload, vectors)
+            by_id.update((str(one.id), one) for one in found)
         return [by_id[point] for point in ids if point in by_id]
 
     def scroll(
-        self, offset: Any, limit: int, query_filter: models.Filter | None, payload: Any, vectors: Any
-    ) -> tuple[list[models.Record], Any]:
-        """A page of points in the order of ids, and where the next begins; None after the last."""
-        request = edge.ScrollRequest(
-            offset=offset,
-            limit=limit,
-            filter=translate.filter_of(query_filter),
-            with_payload=selection(payload),
-            with_vector=selection(vectors),
-        )
-        with engine(self.name):
-            found, after = self._shard.scroll(request)
-        return [record(one) for one in found], after
+        self, cursor: Cursor, limit: int, query_filter: models.Filter | None, payload: Any, vectors: Any
+    ) -> list[models.Record]:
+        """The next page of points in the order of ids, of which ``cursor`` is moved to the end; none after the last."""
+        parts = self._parts.all()
+        # A part that is new since the last page begins where that one ended.
+        cursor.lanes += [_Lane(cursor.last) for _ in parts[len(cursor.lanes) :]]
+        page: list[models.Record] = []
+        while len(page) < limit:
+            for part, lane in zip(parts, cursor.lanes, strict=True):
+                if not lane.waiting and not lane.done:
+                    found, lane.after = part.scroll(lane.after, limit, query_filter, payload, vectors)
+                    lane.waiting.extend(found)
+                    lane.done = lane.after is None
+            waiting = [lane.waiting for lane in cursor.lanes if lane.waiting]
+            if not waiting:
+                break
+            page.append(min(waiting, key=lambda records: str(records[0].id)).popleft())
+        if page:
+            cursor.last = str(page[-1].id)
+        return page
 
     def count(self, query_filter: models.Filter | None = None) -> int:
         """Exactly how many points match."""
-        with engine(self.name):
-            return int(self._shard.count(edge.CountRequest(exact=True, filter=translate.filter_of(query_filter))))
+        if query_filter is None:
+            return self._parts.count()
+        return sum(part.count(query_filter) for part in self._parts.all())
 
     def facet(self, field: str, query_filter: models.Filter | None, limit: int) -> dict[str, int]:
         """How many points hold each value of an indexed field."""
-        with engine(self.name):
-            request = edge.FacetRequest(field, limit=limit, exact=True, filter=translate.filter_of(query_filter))
-            return {str(hit.value): int(hit.count) for hit in self._shard.facet(request).hits}
+        parts = self._parts.all()
+        if len(parts) == 1:
+            return parts[0].facet(field, query_filter, limit)
+        total: Counter[str] = Counter()
+        for part in parts:
+            total.update(part.facet(field, query_filter, _ALL_VALUES))
+        return dict(sorted(total.items(), key=lambda found: (-found[1], found[0]))[:limit])
 
     def query(self, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
         """Answer the requests in one round, best first and equals by id."""
@@ -209,6 +187,9 @@ class EdgeCollection:
         requests = [with_rescoring(request, self._asked) for request in requests]
         pages = [(request.offset or 0, request.limit or 10) for request in requests]
         ranked = [by_score(request.query) for request in requests]
+        if len(self._parts) > 1:
+            for request, scores in zip(requests, ranked, strict=True):
+                _require_mergeable(self.name, request, scores)
         found = self._answers(lambda row, depth: query_request(requests[row], depth), pages, ranked)
         return [[scored(point) for point in points] for points in found]
 
@@ -242,66 +223,62 @@ class EdgeCollection:
 
         Those that are ``ranked`` by score have their ties settled by id.
         """
+        if not pages:
+            return []
+        parts = self._parts.all()
         asked = [offset + limit + MARGIN for offset, limit in pages]
-        with engine(self.name):
-            batch = [request(row, depth) for row, depth in enumerate(asked)]
-            answers = self._shard.query_batch(edge.QueryBatchRequest(batch)) if batch else []
-            results = []
-            for row, ((offset, limit), points) in enumerate(zip(pages, answers, strict=True)):
+        batch = [request(row, depth) for row, depth in enumerate(asked)]
+        answers = zip(*(part.answers(batch) for part in parts), strict=True)
+        results = []
+        for row, ((offset, limit), found) in enumerate(zip(pages, answers, strict=True)):
+            points = _merged(found, asked[row], ranked[row])
 
-                def ask(more: int, row: int = row) -> list[Any]:
-                    return list(self._shard.query(request(row, more)))
+            def ask(more: int, row: int = row) -> list[Any]:
+                return _merged([part.answers([request(row, more)])[0] for part in parts], more, True)
 
-                if ranked[row]:
-                    results.append(cut(ask, list(points), asked[row], offset, limit))
-                else:
-                    results.append(points[offset : offset + limit])
-            return results
+            if ranked[row]:
+                results.append(cut(ask, points, asked[row], offset, limit))
+            else:
+                results.append(points[offset : offset + limit])
+        return results
 
     # -- care ------------------------------------------------------------------------------
     def optimize(self) -> None:
         """Make the segments that were written to unchangeable, with their indexes."""
-        # The old segments stand until the new one is whole; no more are joined than fill one.
-        joined = joined_bytes(list(self.spaces.values()), self.storage)
-        require_room(self._folder, min(allocated(self._folder / "shard"), COPIES * 2 * joined))
-        # Before as well: what is built now comes on top of what is mapped.
-        give_back(self._folder)
-        with engine(self.name):
-            self._shard.optimize()
-            self._shard.flush()
-        self._filling = self._mapped = 0
-        give_back(self._folder)
-
-    def _require_room(self, batch: PointBatch) -> int:
-        """The bytes of a batch, for which there is room."""
-        size = sum(map(_bytes_of, batch.vectors.values())) + sum(map(_text_bytes, batch.payloads))
-        require_room(self._folder, COPIES * size)
-        return size
-
-    def _settle(self, batch: PointBatch, size: int) -> None:
-        """Keep memory bounded: a full segment is indexed, and pages of files that were written are given back."""
-        sizes = [_bytes_of(found) for found in batch.vectors.values()]
-        sparse = [size for size, found in zip(sizes, batch.vectors.values(), strict=True) if hasattr(found, "nnz")]
-        self._filling += max(max(sizes, default=0), SPARSE_IN_MEMORY * sum(sparse))
-        self._mapped += size
-        if self._filling >= filled_bytes(self.storage):
-            self.optimize()
-        elif self._mapped >= MAPPED_BYTES:
-            self._mapped = 0
-            give_back(self._folder)
+        for part in self._parts.visited():
+            part.optimize()
 
 
-def _text_bytes(payload: Mapping[str, Any]) -> int:
-    return 100 + sum(3 * len(value) for value in payload.values() if isinstance(value, str))
+def _merged(found: Sequence[list[Any]], most: int, ranked: bool) -> list[Any]:
+    """What the parts found as one part would have found it."""
+    if len(found) == 1:
+        return found[0]
+    together = [point for points in found for point in points]
+    return (in_order(together) if ranked else sorted(together, key=lambda point: str(point.id)))[:most]
 
 
-def _bytes_of(vectors: Any) -> int:
-    """Bytes that the engine keeps of a batch in one space: floats, and with sparse ones their indices."""
-    if isinstance(vectors, np.ndarray):
-        return 4 * vectors.size
-    if isinstance(vectors, list):
-        return sum(4 * rows.size for rows in vectors)
-    return 8 * int(vectors.nnz)
+def _require_mergeable(name: str, request: models.QueryRequest, ranked: bool) -> None:
+    """Refuse what cannot be put together from several parts' answers: a rank among all, a difference from others."""
+    if request.prefetch or not (ranked or request.query is None):
+        kind = "prefetches" if request.prefetch else type(request.query).__name__
+        raise StoreError(
+            f"{name} is too large for {kind} in the embedded engine, which holds it in several parts: "
+            f"ask for what is nearest and fuse or order that, or use a server."
+        )
+
+
+def _rows_of(batch: PointBatch, rows: Sequence[int]) -> PointBatch:
+    """Some of a batch's points."""
+    if len(rows) == len(batch):
+        return batch
+
+    def some(vectors: VectorBatch) -> VectorBatch:
+        return [vectors[row] for row in rows] if isinstance(vectors, list) else vectors[np.asarray(rows)]
+
+    # An update of vectors alone comes without payloads.
+    payloads = [batch.payloads[row] for row in rows] if batch.payloads else []
+    vectors = {space: some(found) for space, found in batch.vectors.items()}
+    return PointBatch([batch.ids[row] for row in rows], payloads, vectors)
 
 
 def _describe(folder: Path, spaces: Mapping[str, Space], indexes: Mapping[str, str], storage: StorageSettings) -> None:

@@ -5,7 +5,7 @@ Layout, all of it below the store's folder::
     xunyi-store.json            marks the folder as ours
     CORPUS/manifest.json        the corpus's manifest, replaced in one step
     CORPUS/lock                 held by the process that has the corpus open
-    CORPUS/g1.passages/shard/   a collection: the engine's own files
+    CORPUS/g1.passages/shard/   a collection: the engine's own files, in several parts where it is large
     CORPUS/g1.passages/collection.json  its spaces and payload indexes
 """
 
@@ -32,8 +32,9 @@ from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType
 from stores.checks import check_filter, check_id, check_payload, require_same_spaces
 from stores.disk_room import allocated
-from stores.edge_collection import EdgeCollection
+from stores.edge_collection import Cursor, EdgeCollection
 from stores.edge_errors import files
+from stores.edge_parts import PART_POINTS
 from stores.files import is_unfinished, leftovers, remove, replace_text, sync_folder
 from stores.locking import FolderLock
 from stores.nearest import Nearest, Scored
@@ -44,9 +45,11 @@ MARK = "xunyi-store.json"
 class EdgeStore:
     """Corpora in a folder. A corpus is locked for this process when it is first touched, until ``close``."""
 
-    def __init__(self, folder: Path, *, lock_wait: float = 10.0) -> None:
+    def __init__(self, folder: Path, *, lock_wait: float = 10.0, part_points: int = PART_POINTS) -> None:
+        """Collections get another part with every ``part_points`` points, of which one at a time is written to."""
         self._root = folder
         self._lock_wait = lock_wait
+        self._part_points = part_points
         self._open: dict[str, EdgeCollection] = {}
         self._locks: dict[str, FolderLock] = {}
         self._guard = threading.RLock()
@@ -234,13 +237,13 @@ class EdgeStore:
         check_filter(query_filter)
         if batch_size < 1:
             raise StoreError(f"Pages of {batch_size} points were asked for; give 1 or more.")
-        offset = None
+        cursor = Cursor()
         while True:
             with self._guard:
-                page, offset = self._collection(name).scroll(offset, batch_size, query_filter, payload, vectors)
-            yield from page
-            if offset is None:
+                page = self._collection(name).scroll(cursor, batch_size, query_filter, payload, vectors)
+            if not page:
                 return
+            yield from page
 
     def count(self, name: str, query_filter: models.Filter | None = None) -> int:
         """Exactly how many points match."""
@@ -329,7 +332,7 @@ class EdgeStore:
             if not folder.is_dir():
                 raise StoreError(f"{self._root} has no collection {name}; ingest the corpus first.")
             self._lock(name.rsplit(".", 2)[0])
-            self._open[name] = EdgeCollection.load(name, folder)
+            self._open[name] = EdgeCollection.load(name, folder, self._part_points)
         return self._open[name]
 
     def _close_shard(self, name: str) -> None:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def replace_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 so that a reader, or a crash, sees the old file or the new one."""
+    with replace_bytes(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+@contextmanager
+def replace_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of ``path`` when all is written and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -36,7 +46,7 @@ def is_unfinished(path: Path) -> bool:
     """Whether a crash left this: a folder in the making or going, or a file that was to replace another."""
     name = path.name
     return name.startswith((".making-", ".going-")) or (
-        name.startswith(".") and name.rpartition(".")[2].isdigit() and ".json." in name
+        name.startswith(".") and name.rpartition(".")[2].isdigit() and (".json." in name or ".npy." in name)
     )
 
 

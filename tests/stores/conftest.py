@@ -89,7 +89,7 @@ def server_url() -> Iterator[str]:
         yield f"http://{container.get_container_host_ip()}:{container.get_exposed_port(6333)}"
 
 
-KINDS = ["embedded", "emulated", pytest.param("server", marks=pytest.mark.docker)]
+KINDS = ["embedded", "embedded in parts", "emulated", pytest.param("server", marks=pytest.mark.docker)]
 
 
 @contextmanager
@@ -103,7 +103,9 @@ def opened(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[
             for name in store.list_collections():
                 store.drop_collection(name)
         return
-    with ServerStore(":memory:") if kind == "emulated" else EdgeStore(folder, lock_wait=0.2) as store:
+    # Parts so small that few points fill several; as large as they are by themselves, one holds all.
+    parts = {"part_points": 3} if kind == "embedded in parts" else {}
+    with ServerStore(":memory:") if kind == "emulated" else EdgeStore(folder, lock_wait=0.2, **parts) as store:
         yield store
 
 

@@ -17,7 +17,7 @@ from schemas.errors import UsageError
 from schemas.manifest import CorpusSettings
 from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
-from stores import edge_collection
+from stores import edge_part
 from stores.base import PayloadIndexType
 from stores.edge_memory import give_back
 from stores.embedded import EdgeStore
@@ -178,13 +178,15 @@ def test_a_long_ingest_leaves_segments_of_bounded_size_without_being_told_to_opt
         for start in range(0, 12_000, 1000):
             rows = unit(rng.standard_normal((1000, 64)))
             store.upsert(NAME, batch(list(range(start, start + 1000)), dense=rows))
-        assert store._collection(NAME)._shard.info().segments_count >= 3
         assert store.count(NAME) == 12_000
+    shard = edge.EdgeShard.load(str(tmp_path / "store" / "demo" / "g1.passages" / "shard"))
+    assert shard.info().segments_count >= 3
+    shard.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is given back on Linux only")
 def test_pages_given_back_come_again_with_what_was_written_to_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(edge_collection, "MAPPED_BYTES", 1)
+    monkeypatch.setattr(edge_part, "MAPPED_BYTES", 1)
     with EdgeStore(tmp_path / "store") as store:
         fill(store, StorageSettings())
         give_back(tmp_path)

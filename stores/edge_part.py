@@ -1,0 +1,205 @@
+"""A part of an embedded collection: one shard of the engine. A part that is full lets go of its memory when closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qdrant_edge as edge
+from qdrant_client import models
+
+from schemas.spaces import PointBatch, Space
+from schemas.storage import StorageSettings
+from stores import edge_translation as translate
+from stores.base import PayloadIndexType, rows_without
+from stores.disk_room import COPIES, allocated, require_room
+from stores.edge_config import config_of, filled_bytes, joined_bytes
+from stores.edge_errors import engine
+from stores.edge_memory import give_back
+from stores.edge_results import record, selection
+
+UPSERT_POINTS = 2000
+"""Points handed to the engine in one operation; each operation is written to its log whole."""
+
+SPARSE_IN_MEMORY = 4
+"""Bytes of memory to a byte of sparse vectors in a segment that is being filled, by measurement: its lists grow
+by doubling. Segments indexed early on that account are joined later, up to the full size."""
+
+MAPPED_BYTES = 24_000_000
+"""Written bytes after which the pages of the collection's files are given back."""
+
+_COLD = edge.Memory.Cold
+_SCHEMAS: dict[str, Any] = {
+    "keyword": edge.KeywordIndexParams(memory=_COLD),
+    "integer": edge.IntegerIndexParams(lookup=True, range=True, memory=_COLD),
+    "float": edge.FloatIndexParams(memory=_COLD),
+    "bool": edge.BoolIndexParams(memory=_COLD),
+    "datetime": edge.DatetimeIndexParams(memory=_COLD),
+    "text": edge.TextIndexParams(tokenizer=edge.TokenizerType.Multilingual, lowercase=True, memory=_COLD),
+}
+"""Indexes of the payload are read from disk through the system's cache: held in memory they would grow with the corpus
+without an end. A filter on them then takes longer, but less than a search."""
+
+
+class EdgePart:
+    """Points in one shard of the engine, in ``folder``. The caller has checked what comes in."""
+
+    def __init__(self, name: str, folder: Path, spaces: Mapping[str, Space], storage: StorageSettings) -> None:
+        self.folder = folder
+        self._name = name
+        self._spaces = list(spaces.values())
+        self._storage = storage
+        self._filling = 0
+        self._mapped = 0
+        self._open()
+
+    def _open(self) -> None:
+        config = config_of(self._spaces, self._storage, self._segments())
+        self._threads = config.max_search_threads
+        with engine(self._name, opening=self.folder):
+            self._shard = edge.EdgeShard.load(str(self.folder), config)
+
+    def _segments(self) -> int:
+        return sum(1 for _ in (self.folder / "segments").glob("*-*"))
+
+    @staticmethod
+    def create(name: str, folder: Path, spaces: Mapping[str, Space], storage: StorageSettings) -> None:
+        """Make an empty part's files in ``folder``, which is not there yet."""
+        require_room(folder.parent)
+        with engine(name):
+            edge.EdgeShard.create(str(folder), config_of(list(spaces.values()), storage)).close()
+
+    def close(self) -> None:
+        """Flush and let go of the files."""
+        with engine(self._name):
+            self._shard.flush()
+            self._shard.close()
+
+    def create_payload_index(self, field: str, kind: PayloadIndexType) -> None:
+        """Index a payload field."""
+        require_room(self.folder)
+        self.update(edge.UpdateOperation.create_field_index(field, _SCHEMAS[kind]))
+
+    # -- points ----------------------------------------------------------------------------
+    def upsert(self, batch: PointBatch) -> None:
+        """Write points whole, durable when this returns."""
+        size = self._require_room(batch)
+        with engine(self._name):
+            for start in range(0, len(batch), UPSERT_POINTS):
+                rows = range(start, min(start + UPSERT_POINTS, len(batch)))
+                self._shard.update(edge.UpdateOperation.upsert_points(translate.points_of(batch, rows)))
+            self._shard.flush()
+        self._settle(batch, size)
+
+    def update_vectors(self, batch: PointBatch) -> None:
+        """Write the batch's spaces of points that stand; the rest of them stays."""
+        size = self._require_room(batch)
+        with engine(self._name):
+            present = {str(r.id) for r in self._shard.retrieve(list(batch.ids), False, False)}
+            vectors = [
+                edge.PointVectors(batch.ids[row], found)
+                for row in range(len(batch))
+                if batch.ids[row] in present and (found := translate.vectors_of(batch, row))
+            ]
+            for start in range(0, len(vectors), UPSERT_POINTS):
+                self._shard.update(edge.UpdateOperation.update_vectors(vectors[start : start + UPSERT_POINTS]))
+            for space, left_out in rows_without(batch).items():
+                gone: list[Any] = [batch.ids[row] for row in left_out if batch.ids[row] in present]
+                if gone:
+                    self._shard.update(edge.UpdateOperation.delete_vectors(gone, [space]))
+            self._shard.flush()
+        self._settle(batch, size)
+
+    def update(self, operation: edge.UpdateOperation) -> None:
+        """One operation of the engine, durable when this returns."""
+        with engine(self._name):
+            self._shard.update(operation)
+            self._shard.flush()
+
+    def retrieve(self, ids: Sequence[str], payload: Any, vectors: Any) -> list[models.Record]:
+        """The points that stand among ``ids``, in any order."""
+        with engine(self._name):
+            found = self._shard.retrieve(list(dict.fromkeys(ids)), selection(payload), selection(vectors))
+        return [record(one) for one in found]
+
+    def scroll(
+        self, offset: Any, limit: int, query_filter: models.Filter | None, payload: Any, vectors: Any
+    ) -> tuple[list[models.Record], Any]:
+        """A page of points in the order of ids, and where the next begins; None after the last."""
+        request = edge.ScrollRequest(
+            offset=offset,
+            limit=limit,
+            filter=translate.filter_of(query_filter),
+            with_payload=selection(payload),
+            with_vector=selection(vectors),
+        )
+        with engine(self._name):
+            found, after = self._shard.scroll(request)
+        return [record(one) for one in found], after
+
+    def count(self, query_filter: models.Filter | None = None) -> int:
+        """Exactly how many points match."""
+        with engine(self._name):
+            return int(self._shard.count(edge.CountRequest(exact=True, filter=translate.filter_of(query_filter))))
+
+    def facet(self, field: str, query_filter: models.Filter | None, limit: int) -> dict[str, int]:
+        """How many points hold each value of an indexed field, of those that most hold."""
+        with engine(self._name):
+            request = edge.FacetRequest(field, limit=limit, exact=True, filter=translate.filter_of(query_filter))
+            return {str(hit.value): int(hit.count) for hit in self._shard.facet(request).hits}
+
+    def answers(self, requests: Sequence[edge.QueryRequest]) -> list[list[Any]]:
+        """What each request finds, as the engine gives it."""
+        with engine(self._name):
+            return [list(found) for found in self._shard.query_batch(edge.QueryBatchRequest(list(requests)))]
+
+    # -- care ------------------------------------------------------------------------------
+    def optimize(self) -> None:
+        """Make the segments that were written to unchangeable, with their indexes."""
+        # The old segments stand until the new one is whole; no more are joined than fill one.
+        joined = joined_bytes(self._spaces, self._storage)
+        require_room(self.folder, min(allocated(self.folder), COPIES * 2 * joined))
+        # Before as well: what is built now comes on top of what is mapped.
+        give_back(self.folder)
+        with engine(self._name):
+            self._shard.optimize()
+            self._shard.flush()
+        self._filling = self._mapped = 0
+        if self._threads != config_of(self._spaces, self._storage, self._segments()).max_search_threads:
+            # The engine takes the number of its threads only when it opens.
+            self.close()
+            self._open()
+        give_back(self.folder)
+
+    def _require_room(self, batch: PointBatch) -> int:
+        """The bytes of a batch, for which there is room."""
+        size = sum(map(_bytes_of, batch.vectors.values())) + sum(map(_text_bytes, batch.payloads))
+        require_room(self.folder, COPIES * size)
+        return size
+
+    def _settle(self, batch: PointBatch, size: int) -> None:
+        """Keep memory bounded: a full segment is indexed, and pages of files that were written are given back."""
+        sizes = [_bytes_of(found) for found in batch.vectors.values()]
+        sparse = [size for size, found in zip(sizes, batch.vectors.values(), strict=True) if hasattr(found, "nnz")]
+        self._filling += max(max(sizes, default=0), SPARSE_IN_MEMORY * sum(sparse))
+        self._mapped += size
+        if self._filling >= filled_bytes(self._storage):
+            self.optimize()
+        elif self._mapped >= MAPPED_BYTES:
+            self._mapped = 0
+            give_back(self.folder)
+
+
+def _text_bytes(payload: Mapping[str, Any]) -> int:
+    return 100 + sum(3 * len(value) for value in payload.values() if isinstance(value, str))
+
+
+def _bytes_of(vectors: Any) -> int:
+    """Bytes that the engine keeps of a batch in one space: floats, and with sparse ones their indices."""
+    if isinstance(vectors, np.ndarray):
+        return 4 * vectors.size
+    if isinstance(vectors, list):
+        return sum(4 * rows.size for rows in vectors)
+    return 8 * int(vectors.nnz)
