@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 from encoders.base import Encoder
@@ -20,12 +21,15 @@ class _Member:
         self.identity = identity
         self.names: dict[str, str] = {}
         self.encoder: Encoder | None = None
+        self._loading = Lock()
 
     def load(self, options: Mapping[str, Any]) -> Encoder:
-        if self.encoder is None:
-            heads = {"heads": list(self.names)} if "heads" in self.identity.options else {}
-            self.encoder = encoder_from_identity(self.identity, **{**heads, **options})
-        return self.encoder
+        # Threads that want it at once wait for one to load it: a model may take gigabytes.
+        with self._loading:
+            if self.encoder is None:
+                heads = {"heads": list(self.names)} if "heads" in self.identity.options else {}
+                self.encoder = encoder_from_identity(self.identity, **{**heads, **options})
+            return self.encoder
 
 
 class LearnedEncoders:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 from schemas.errors import UsageError
 
@@ -27,6 +27,14 @@ def check_corpus_name(name: str) -> str:
     return name
 
 
-def several(names: str | Sequence[str]) -> Sequence[str]:
-    """The names; a string is one name, and not its letters."""
-    return [names] if isinstance(names, str) else names
+def several(names: str | Iterable[str]) -> list[str]:
+    """The names; a string is one name, and not its letters.
+
+    Raises ``UsageError`` for what is no list of strings: a mapping, whose values would be lost, or other things.
+    """
+    if isinstance(names, str):
+        return [names]
+    found = None if isinstance(names, Mapping) or not isinstance(names, Iterable) else list(names)
+    if found is None or not all(isinstance(name, str) for name in found):
+        raise UsageError(f"{names!r:.60} is no text or list of texts; write one, such as ['a', 'b'].")
+    return found

@@ -16,6 +16,7 @@ from schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from search.corpus import Corpus
+    from search.view import CorpusView
 
 Encode: TypeAlias = Callable[[list[str]], Any]
 """Gives two rows for two texts: a dense array ``(2, dim)`` or a sparse one ``(2, vocabulary)``."""
@@ -112,6 +113,10 @@ def compare_in(
 def compare_by(corpus: Corpus, first: str, second: str, *, split: bool = False) -> TextComparison:
     """Compare two texts by counts and by all spaces of an open corpus; ``split`` as in ``compare_in``."""
     _require_words(first, second)
+    return corpus.ask(lambda view: _compare(view, first, second, split))
+
+
+def _compare(corpus: CorpusView, first: str, second: str, split: bool) -> TextComparison:
     spaces = [name for name, space in corpus.manifest.spaces.items() if space.kind != "multi"]
     rows = corpus.encode([first, second], spaces)
     if "tfidf" in rows:

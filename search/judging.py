@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from schemas.documents import Document
 from schemas.errors import CorpusError, InputError
 from schemas.ids import document_point_id, point_text
+from schemas.names import several
 from schemas.spaces import Shelf, VectorBatch
 from search.ask import Ask
 from search.corpus import Corpus
 from search.evaluation import EvaluationReport, evaluate, judged, parse_measures
 from search.query_files import Ranking
 from search.ranked_list import ScoredList
+from search.request import chosen_spaces
 from search.second_stage import COLBERT, Reranking
 from search.tuning import FusionChoice, TuningReport, synthetic_qrels, synthetic_queries, tune
+from search.view import CorpusView
 from search.whole_documents import DOCUMENT_TFIDF, sparse_minima, with_documents
 
 HYBRID = "hybrid"
@@ -33,33 +36,34 @@ def evaluate_corpus(
     queries: Mapping[str, str],
     qrels: Mapping[str, Mapping[str, int]],
     *,
-    measures: Sequence[str] = DEFAULT_MEASURES,
-    spaces: Sequence[str] | None = None,
+    measures: str | Iterable[str] = DEFAULT_MEASURES,
+    spaces: str | Iterable[str] | None = None,
     rerank: Reranking = Reranking(),  # noqa: B008 - frozen
 ) -> tuple[EvaluationReport, dict[str, Mapping[str, Ranking]]]:
     """Measure the hybrid and each of its spaces alone, by documents; the hybrid is tested against the best of them.
 
     With ``rerank`` the hybrid so reranked comes first, and is tested against the others.
     """
-    rerank.check(corpus.manifest)
-    names = list(spaces or corpus.manifest.spaces)
-    first = [name for name in names if spaces or rerank.by != COLBERT or name != COLBERT] or names
+    view, measures = corpus.now(), several(measures)
+    rerank.check(view.manifest)
+    names = chosen_spaces(view.manifest, None if spaces is None else several(spaces))
+    first = [name for name in names if spaces is not None or rerank.by != COLBERT or name != COLBERT] or names
     encoded: dict[tuple[str, ...], dict[str, VectorBatch]] = {}
     runners = {}
     if rerank:
         label = "+".join([HYBRID, *([rerank.name] if rerank.by else []), *(["mmr"] if rerank.diversity else [])])
-        runners[label] = partial(_ranked_documents, corpus, first, names, encoded, rerank)
+        runners[label] = partial(_ranked_documents, view, first, names, encoded, rerank)
     if len(names) > 1:
-        runners[HYBRID] = partial(_ranked_documents, corpus, names, names, encoded, Reranking())
+        runners[HYBRID] = partial(_ranked_documents, view, names, names, encoded, Reranking())
     for name in names:
-        runners[name] = partial(_ranked_documents, corpus, [name], names, encoded, Reranking())
+        runners[name] = partial(_ranked_documents, view, [name], names, encoded, Reranking())
     parse_measures(measures)
-    counted = _require_documents(corpus, judged(queries, qrels).qrels)
-    report, runs = evaluate(runners, queries, qrels, measures=list(measures))
+    counted = _require_documents(view, judged(queries, qrels).qrels)
+    report, runs = evaluate(runners, queries, qrels, measures=measures)
     return report.model_copy(update=counted), dict(runs)
 
 
-def _require_documents(corpus: Corpus, qrels: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+def _require_documents(corpus: CorpusView, qrels: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     """How many relevant documents there are and how many of them the corpus lacks, by ``EvaluationReport``'s names.
 
     Raises :class:`InputError` where it lacks all: then the judgments are another corpus's.
@@ -76,7 +80,7 @@ def _require_documents(corpus: Corpus, qrels: Mapping[str, Mapping[str, int]]) -
 
 
 def _ranked_documents(
-    corpus: Corpus,
+    corpus: CorpusView,
     spaces: Sequence[str],
     all_spaces: Sequence[str],
     encoded: dict[tuple[str, ...], dict[str, VectorBatch]],
@@ -119,6 +123,16 @@ def tune_corpus(
     Without judged queries some are made of the corpus itself: titles that must find their bodies,
     and parts of sentences that must find their documents. They favour words over meaning.
     """
+    return _tune(corpus.now(), queries, qrels, folds, save)
+
+
+def _tune(
+    corpus: CorpusView,
+    queries: Mapping[str, str] | None,
+    qrels: Mapping[str, Mapping[str, int]] | None,
+    folds: int,
+    save: bool,
+) -> TuningReport:
     synthetic = queries is None or qrels is None
     if queries is None or qrels is None:
         made = synthetic_queries(_documents(corpus))
@@ -158,7 +172,9 @@ def tune_corpus(
     )
     if save and report.adopted:
         chosen = {"fusion": report.choice.method, "weights": report.choice.weights}
-        manifest = corpus.manifest.model_copy(update={"search": {**corpus.manifest.search, **chosen}})
+        # As it is by now: what was ingested meanwhile must not be undone.
+        found = corpus.store.read_manifest(corpus.name) or corpus.manifest
+        manifest = found.model_copy(update={"search": {**found.search, **chosen}})
         corpus.store.write_manifest(manifest)
     return report
 
@@ -168,7 +184,7 @@ def _written(entries: ScoredList[int]) -> ScoredList:
     return [(point_text(point), score) for point, score in entries]
 
 
-def _documents(corpus: Corpus) -> Iterator[Document]:
+def _documents(corpus: CorpusView) -> Iterator[Document]:
     for record in corpus.store.scroll(corpus.collection(Shelf.DOCUMENTS)):
         payload = record.payload or {}
         yield Document(

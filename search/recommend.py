@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from schemas.errors import UsageError
 from schemas.names import several
 from schemas.search import Hit, SearchResponse, Snippet, Took
 from schemas.spaces import Shelf, SpaceKind
-from search.corpus import DEFAULT_FUSION, Corpus
+from search.corpus import Corpus
 from search.fusion import Fused, Standing, fuse
 from search.hits import space_scores
 from search.ranked_list import WINDOW
+from search.view import DEFAULT_FUSION, CorpusView
 from search.whole_documents import sparse_minima
 
 UNLIKE_WEIGHT = 0.5
@@ -28,11 +29,11 @@ UNLIKE_WEIGHT = 0.5
 
 def recommend(
     corpus: Corpus,
-    like: Sequence[str],
-    unlike: Sequence[str] = (),
+    like: str | Iterable[str],
+    unlike: str | Iterable[str] = (),
     *,
-    spaces: Sequence[str] | None = None,
-    where: Sequence[str] = (),
+    spaces: str | Iterable[str] | None = None,
+    where: str | Iterable[str] = (),
     limit: int = 10,
     weights: Mapping[str, float] | None = None,
 ) -> SearchResponse:
@@ -45,14 +46,28 @@ def recommend(
 
     Raises ``UsageError`` for a document that is not there, with near titles, or an unknown space.
     """
-    started = time.perf_counter()
     if limit < 1:
         raise UsageError(f"--limit {limit}: ask for at least 1.")
-    if not like:
+    liked, disliked, conditions = several(like), several(unlike), several(where)
+    if not liked:
         raise UsageError("Name at least one document to be like, with --like.")
+    named = None if spaces is None else several(spaces)
+    return corpus.ask(lambda view: _recommend(view, liked, disliked, named, conditions, limit, weights))
+
+
+def _recommend(
+    corpus: CorpusView,
+    like: Sequence[str],
+    unlike: Sequence[str],
+    spaces: Sequence[str] | None,
+    where: Sequence[str],
+    limit: int,
+    weights: Mapping[str, float] | None,
+) -> SearchResponse:
+    started = time.perf_counter()
     names = _spaces(corpus, spaces)
-    liked = [_find(corpus, name, names) for name in several(like)]
-    disliked = [_find(corpus, name, names) for name in several(unlike)]
+    liked = [_find(corpus, name, names) for name in like]
+    disliked = [_find(corpus, name, names) for name in unlike]
     own = [str(record.id) for record in (*liked, *disliked)]
     query_filter = corpus.filter(where) or models.Filter()
     exclude = models.HasIdCondition(has_id=list(own))
@@ -109,7 +124,7 @@ def recommend(
 
 
 def _deeper(
-    corpus: Corpus, asked: Sequence[tuple[str, Any]], ranking: Sequence[Fused]
+    corpus: CorpusView, asked: Sequence[tuple[str, Any]], ranking: Sequence[Fused]
 ) -> dict[str, dict[str, Standing]]:
     """What each document of the ranking scores in the spaces whose lists lack it, by its point and space."""
     found: dict[str, dict[str, Standing]] = {}
@@ -136,18 +151,17 @@ def _conditions(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def _spaces(corpus: Corpus, spaces: Sequence[str] | None) -> list[str]:
+def _spaces(corpus: CorpusView, spaces: Sequence[str] | None) -> list[str]:
     there = [space.name for space in corpus.manifest.document_spaces]
     if spaces is None:
         return [name for name in there if name != "word2vec"] or there
-    spaces = several(spaces)
     for space in spaces:
         if space not in there:
             raise UsageError(f"--spaces: documents of {corpus.name!r} have no space {space!r}; use {', '.join(there)}.")
     return list(dict.fromkeys(spaces))
 
 
-def _find(corpus: Corpus, name: str, spaces: Sequence[str]) -> models.Record:
+def _find(corpus: CorpusView, name: str, spaces: Sequence[str]) -> models.Record:
     """The document of that id, else of that title, else of a title that is the same but for case, script or width."""
     if not name.strip():
         raise UsageError("A document to be like or unlike has no name; give an id or a title as a search shows it.")
@@ -167,13 +181,13 @@ def _find(corpus: Corpus, name: str, spaces: Sequence[str]) -> models.Record:
     raise UsageError(f"The corpus {corpus.name!r} has no document {name!r}; {hint}")
 
 
-def _having(corpus: Corpus, field: str, value: str, spaces: Sequence[str]) -> list[models.Record]:
+def _having(corpus: CorpusView, field: str, value: str, spaces: Sequence[str]) -> list[models.Record]:
     wanted = models.Filter(must=[models.FieldCondition(key=field, match=models.MatchValue(value=value))])
     shelf, shown = corpus.collection(Shelf.DOCUMENTS), ["title", "document_id"]
     return list(corpus.store.scroll(shelf, query_filter=wanted, payload=shown, vectors=list(spaces)))
 
 
-def _only(corpus: Corpus, name: str, found: Sequence[models.Record]) -> models.Record:
+def _only(corpus: CorpusView, name: str, found: Sequence[models.Record]) -> models.Record:
     if len(found) > 1:
         ids = sorted(str((record.payload or {})["document_id"]) for record in found)
         shown = ", ".join(map(repr, ids[:5])) + (" …" if len(ids) > 5 else "")
@@ -185,7 +199,9 @@ def _fold(title: str) -> str:
     return normalize(" ".join(title.split())).casefold()
 
 
-def _mean(corpus: Corpus, space: str, liked: Sequence[models.Record], disliked: Sequence[models.Record]) -> Any | None:
+def _mean(
+    corpus: CorpusView, space: str, liked: Sequence[models.Record], disliked: Sequence[models.Record]
+) -> Any | None:
     """The query of one space: mean of the liked less half the mean of the disliked, of unit length."""
     if corpus.manifest.spaces[space].kind is SpaceKind.SPARSE:
         rows = [_sparse_row(record, space) for record in (*liked, *disliked)]

@@ -13,12 +13,17 @@ from encoders.stopwords import english_stop_parts
 from schemas.errors import UsageError
 from schemas.spaces import Shelf
 from search.corpus import Corpus
+from search.view import CorpusView
 
 BATCH_DOCUMENTS = 10_000
 """Documents up to which every round of LDA looks at all of them; a small corpus learns little from parts."""
 
 RELEVANCE = 0.6
 """The lambda that readers told topics apart by best (Sievert & Shirley 2014)."""
+
+
+MOST_TOPICS = 1000
+"""Beyond them, scikit-learn's estimates overflow on ordinary corpora, and nobody reads them."""
 
 
 class Topic(BaseModel):
@@ -82,6 +87,13 @@ def count_features(
     return CountMatrix(csr_array(counts[:, kept]), [names[column] for column in kept])
 
 
+def _check(topics: int, words: int) -> None:
+    if topics < 1 or words < 1:
+        raise UsageError(f"{topics} topics of {words} words cannot be; give at least one of each.")
+    if topics > MOST_TOPICS:
+        raise UsageError(f"{topics} topics are too many to tell apart; ask for at most {MOST_TOPICS}.")
+
+
 def lda_topics(
     matrix: CountMatrix, *, topics: int = 10, words: int = 10, iterations: int = 50, seed: int = 20130116
 ) -> TopicReport:
@@ -93,8 +105,7 @@ def lda_topics(
 
     Raises :class:`UsageError` for fewer than one topic or word, or counts without any feature.
     """
-    if topics < 1 or words < 1:
-        raise UsageError(f"{topics} topics of {words} words cannot be; give at least one of each.")
+    _check(topics, words)
     if not matrix.features or not matrix.counts.nnz:
         raise UsageError("there are no words to find topics in; ingest more text first.")
     from sklearn.decomposition import LatentDirichletAllocation
@@ -124,6 +135,11 @@ def lda_topics(
 
 def corpus_topics(corpus: Corpus, *, topics: int = 10, words: int = 10) -> TopicReport:
     """Topics over a corpus's documents, in the words of its analyser without stop words and single characters."""
+    _check(topics, words)
+    return lda_topics(corpus.ask(_word_counts), topics=topics, words=words)
+
+
+def _word_counts(corpus: CorpusView) -> CountMatrix:
     analyzer, stop = corpus.lexical.analyzer, english_stop_parts()
 
     def lists() -> Iterator[list[str]]:
@@ -131,4 +147,4 @@ def corpus_topics(corpus: Corpus, *, topics: int = 10, words: int = 10) -> Topic
             found = analyzer.words(str((record.payload or {})["text"]))
             yield [word for word in found if len(word) > 1 and word not in stop]
 
-    return lda_topics(count_features(lists()), topics=topics, words=words)
+    return count_features(lists())

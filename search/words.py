@@ -7,19 +7,25 @@ All answers come from the Word2Vec vectors of the ``terms`` shelf, and agree wit
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 from qdrant_client import models
 
+from encoders.normalize import normalize
 from schemas.errors import CorpusError, UsageError
 from schemas.ids import term_point_id
+from schemas.names import several
 from schemas.spaces import Shelf
 from search.corpus import Corpus
+from search.view import CorpusView
 
 SPACE = "word2vec"
+
+_AROUND = frozenset("'\"“”‘’「」『』《》〈〉()[]【】,.;:!?、。·-_")
+"""Signs that stand around a word, or part it, without making it another."""
 
 
 class WordScore(BaseModel):
@@ -39,11 +45,13 @@ def similar(corpus: Corpus, word: str, limit: int = 10) -> list[WordScore]:
 
 def similarity(corpus: Corpus, first: str, second: str) -> float:
     """The cosine of two words' vectors, -1 to 1."""
-    vectors = _vectors(corpus, [first, second])
+    vectors = corpus.ask(lambda view: _vectors(view, [_resolve(view, word) for word in (first, second)]))
     return float(np.clip(vectors[0] @ vectors[1], -1.0, 1.0))
 
 
-def analogy(corpus: Corpus, positive: Sequence[str], negative: Sequence[str], limit: int = 10) -> list[WordScore]:
+def analogy(
+    corpus: Corpus, positive: str | Iterable[str], negative: str | Iterable[str], limit: int = 10
+) -> list[WordScore]:
     """Words near the sum of ``positive`` less ``negative`` (Mikolov et al. 2013), the given ones left out.
 
     Unit vectors are averaged with weights 1 and -1, as in gensim: king - man + woman is
@@ -53,10 +61,15 @@ def analogy(corpus: Corpus, positive: Sequence[str], negative: Sequence[str], li
     """
     if limit < 1:
         raise UsageError(f"--limit {limit}: ask for at least 1.")
-    if not positive:
+    near, far = several(positive), several(negative)
+    if not near:
         raise UsageError("Name at least one word to be near to.")
+    return corpus.ask(lambda view: _analogy(view, near, far, limit))
+
+
+def _analogy(corpus: CorpusView, positive: Sequence[str], negative: Sequence[str], limit: int) -> list[WordScore]:
     given = [_resolve(corpus, word) for word in (*positive, *negative)]
-    vectors = _vectors(corpus, [*positive, *negative])
+    vectors = _vectors(corpus, given)
     signs = np.array([1.0] * len(positive) + [-1.0] * len(negative), dtype=np.float32)
     mean = (signs[:, None] * vectors).mean(axis=0)
     norm = float(np.linalg.norm(mean))
@@ -81,20 +94,21 @@ def analogy(corpus: Corpus, positive: Sequence[str], negative: Sequence[str], li
     ]
 
 
-def _vectors(corpus: Corpus, words: Sequence[str]) -> npt.NDArray[np.float32]:
-    resolved = [_resolve(corpus, word) for word in words]
+def _vectors(corpus: CorpusView, resolved: Sequence[str]) -> npt.NDArray[np.float32]:
     known = corpus.terms(resolved)
     rows = [vector for word in resolved if (vector := known[word].vector) is not None]
     return np.stack(rows)
 
 
-def _resolve(corpus: Corpus, word: str) -> str:
+def _resolve(corpus: CorpusView, word: str) -> str:
     """The word as the vocabulary spells it: as it is, or as the analyser would normalise it."""
     if SPACE not in corpus.manifest.spaces:
         raise CorpusError(
             f"The corpus {corpus.name!r} has no space {SPACE}; ingest it into a new corpus with --spaces {SPACE}."
         )
-    candidates = [word.strip(), *corpus.lexical.analyzer.words(word)[:1]]
+    folded = corpus.lexical.analyzer.words(word)
+    # Of several words none is the one that was asked for.
+    candidates = [word.strip(), *(folded if len(folded) == 1 and _whole(word, folded[0]) else [])]
     known = corpus.terms(candidates)
     for candidate in candidates:
         if candidate in known and known[candidate].vector is not None:
@@ -102,7 +116,7 @@ def _resolve(corpus: Corpus, word: str) -> str:
     raise UsageError(f"The corpus {corpus.name!r} does not know the word {word!r}; {_near(corpus, candidates[-1])}")
 
 
-def _near(corpus: Corpus, word: str) -> str:
+def _near(corpus: CorpusView, word: str) -> str:
     """Known words that look like ``word``: by spelling, or by shared characters."""
     has_vector = models.Filter(must=[models.HasVectorCondition(has_vector=SPACE)])
     records = corpus.store.scroll(corpus.collection(Shelf.TERMS), query_filter=has_vector, payload=["term", "cf"])
@@ -113,3 +127,9 @@ def _near(corpus: Corpus, word: str) -> str:
         sharing = [term for term in counts if len(letters & set(term)) * 2 >= len(letters) and term]
         near = sorted(sharing, key=lambda term: (-len(letters & set(term)), -counts[term], term))[:5]
     return f"it knows {', '.join(near)}." if near else "try another word."
+
+
+def _whole(word: str, folded: str) -> bool:
+    """Whether the analyser left out nothing of the word that tells it from another, as of C++ it leaves c."""
+    signs = [sign for sign in normalize(word).strip() if not sign.isalnum() and not sign.isspace()]
+    return all(sign in folded or sign in _AROUND for sign in signs)

@@ -30,7 +30,7 @@ class Holder:
     """Opens a corpus at its first request, and closes it after ``idle`` seconds without one.
 
     While a corpus of an embedded store is open no other process can write to it; closing lets an
-    ``xunyi ingest`` in. A corpus that was deleted, or has another generation, is opened anew.
+    ``xunyi ingest`` in. A corpus that was deleted is let go.
     """
 
     def __init__(self, open_: Callable[[], Store], idle: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -86,8 +86,7 @@ class Holder:
 
     def _ready(self, name: str, held: _Held) -> Corpus:
         if held.corpus is not None and held.store is not None:
-            if held.store.read_manifest(name) is not None:
-                held.corpus.refresh()
+            if held.store.manifest_mark(name) is not None:
                 return held.corpus
             _let_go(held)
         store = self._open()

@@ -5,7 +5,7 @@ A *collection* here is a physical one, named by ``collection_name(corpus, genera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -83,6 +83,13 @@ class Store(Protocol):
 
     def read_manifest(self, corpus: str) -> CorpusManifest | None:
         """The manifest of the corpus's current generation, or None where there is no such corpus."""
+        ...
+
+    def manifest_mark(self, corpus: str, *, fresh: bool = False) -> Hashable:
+        """What changes whenever the corpus's manifest does, by whomever; quick enough to be asked before each question.
+
+        On a server it may be a second old, of others' changes; ``fresh`` asks it now.
+        """
         ...
 
     def write_manifest(self, manifest: CorpusManifest) -> None:

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +54,7 @@ class EdgeStore:
         self._locks: dict[str, FolderLock] = {}
         self._guard = threading.RLock()
         self._process = os.getpid()
+        self._writes = 0
         if folder.exists() and not folder.is_dir():
             raise StoreError(f"{folder} is a file, not a folder; give --store a folder or a URL.")
         if (
@@ -93,11 +94,21 @@ class EdgeStore:
                 f"{path} is no manifest of a corpus; bring it back from a copy, or ingest anew."
             ) from error
 
+    def manifest_mark(self, corpus: str, *, fresh: bool = False) -> Hashable:
+        """What changes whenever the corpus's manifest does, by whomever: of the file that each one replaces."""
+        try:
+            found = (self._corpus_folder(corpus) / "manifest.json").stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size, self._writes
+
     def write_manifest(self, manifest: CorpusManifest) -> None:
         """Make the manifest the corpus's current one, in one atomic step."""
         self._lock(manifest.corpus)
         with files(self._root):
             replace_text(self._corpus_folder(manifest.corpus) / "manifest.json", manifest.model_dump_json(indent=2))
+        # A clock that moves in steps, and a number that the file before had, could make two files look alike.
+        self._writes += 1
 
     def delete_corpus(self, corpus: str) -> None:
         """Remove the corpus: its manifest first, then its collections."""

@@ -6,7 +6,8 @@ reader sees the old or the new one, on every version of the server and in the em
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +33,9 @@ from stores.ties import MARGIN, by_score, cut
 
 MANIFESTS = "xunyi.manifests"
 
+MARK_SECONDS = 1.0
+"""For how long what a corpus's manifest is need not be asked again: a question must not cost two requests."""
+
 
 class ServerStore:
     """Corpora on a server. ``url`` may be ``:memory:`` for the client's own emulation."""
@@ -42,6 +46,7 @@ class ServerStore:
         self._connection = Connection(url, api_key=api_key, timeout=timeout, prefer_grpc=prefer_grpc)
         self.call = self._connection.call
         self._known: dict[str, tuple[dict[str, Space], StorageSettings]] = {}
+        self._marks: dict[str, tuple[float, Hashable]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -66,16 +71,29 @@ class ServerStore:
 
     def read_manifest(self, corpus: str) -> CorpusManifest | None:
         """The corpus's current manifest, or None."""
+        text = self._manifest_text(corpus)
+        if text is None:
+            return None
+        try:
+            return CorpusManifest.model_validate_json(text)
+        except ValidationError as error:
+            raise StoreDamaged(f"{self.location}: the manifest of {corpus!r} cannot be read; ingest anew.") from error
+
+    def manifest_mark(self, corpus: str, *, fresh: bool = False) -> Hashable:
+        """What changes whenever the corpus's manifest does; others' changes show within ``MARK_SECONDS``."""
+        known = self._marks.get(corpus)
+        if known is None or fresh or time.monotonic() - known[0] > MARK_SECONDS:
+            asked = time.monotonic()
+            text = self._manifest_text(corpus)
+            known = self._marks[corpus] = (asked, None if text is None else hash(text))
+        return known[1]
+
+    def _manifest_text(self, corpus: str) -> str | None:
         check_corpus_name(corpus)
         if not self.call(lambda c: c.collection_exists(MANIFESTS)):
             return None
         found = self.call(lambda c: c.retrieve(MANIFESTS, [str(corpus_namespace(corpus))], with_payload=True))
-        if not found:
-            return None
-        try:
-            return CorpusManifest.model_validate_json(str((found[0].payload or {})["manifest"]))
-        except (ValidationError, KeyError) as error:
-            raise StoreDamaged(f"{self.location}: the manifest of {corpus!r} cannot be read; ingest anew.") from error
+        return str((found[0].payload or {}).get("manifest", "")) if found else None
 
     def write_manifest(self, manifest: CorpusManifest) -> None:
         """Make the manifest the corpus's current one, in one upsert."""
@@ -88,6 +106,7 @@ class ServerStore:
             payload={"corpus": manifest.corpus, "manifest": manifest.model_dump_json()},
         )
         self.call(lambda c: c.upsert(MANIFESTS, [point], wait=True))
+        self._marks.pop(manifest.corpus, None)
 
     def delete_corpus(self, corpus: str) -> None:
         """Remove the corpus: its manifest first, then its collections."""
@@ -97,6 +116,7 @@ class ServerStore:
         for name in self.list_collections():
             if name.rsplit(".", 2)[0] == corpus:
                 self.drop_collection(name)
+        self._marks.pop(corpus, None)
 
     # -- collections -----------------------------------------------------------------------
     def check_storage(self, storage: StorageSettings) -> None:

@@ -72,7 +72,7 @@ def test_a_recommendation_says_its_similarity_in_every_space_however_deep_it_lie
 
 
 def test_words_are_not_looked_for_in_a_field_of_more_values_than_can_be_looked_through(tmp_path, monkeypatch):
-    monkeypatch.setattr("search.corpus.MOST_VALUES", 2)
+    monkeypatch.setattr("search.view.MOST_VALUES", 2)
     with EdgeStore(tmp_path / "store") as store:
         fill(store, [1] * 3)
         corpus = Corpus("demo", store)

@@ -1,0 +1,206 @@
+"""A corpus as one manifest describes it: what encodes queries, and what answers them. It never changes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import cached_property
+from uuid import UUID
+
+from qdrant_client import models
+
+from encoders.learned import LearnedEncoders
+from encoders.lexical import LexicalEncoder
+from schemas.errors import UsageError
+from schemas.ids import document_point_of, point_text
+from schemas.ingest import LEXICAL_SPACES
+from schemas.manifest import CorpusManifest
+from schemas.names import several
+from schemas.search import SearchResponse, Took
+from schemas.spaces import Shelf, VectorBatch
+from search.answering import Answerer, Page
+from search.ask import Ask
+from search.coverage import QueryWords, query_words
+from search.filters import META, parse_where
+from search.ranked_list import FusionMethod
+from search.request import check_fusion, check_page, check_query, chosen_spaces, chosen_weights
+from search.second_stage import COLBERT, Reranking
+from search.standings import Explain
+from search.text_match import MOST_VALUES
+from stores.base import Store, collection_name
+from stores.lookup import StoreTermLookup
+
+DEFAULT_FUSION: FusionMethod = "zscore"
+
+
+class CorpusView:
+    """One corpus at one manifest; a question that stays with one view is answered by one generation, whole.
+
+    Several threads may ask one view.
+    """
+
+    def __init__(self, store: Store, manifest: CorpusManifest, mark: Hashable) -> None:
+        """``mark`` is what ``Store.manifest_mark`` said before the manifest was read."""
+        self.store = store
+        self.name = manifest.corpus
+        self.manifest = manifest
+        self.mark = mark
+        self._making = threading.Lock()
+        self._encoder: LearnedEncoders | None = None
+
+    def next(self, manifest: CorpusManifest, mark: Hashable) -> CorpusView:
+        """The view of a later manifest; a model that is loaded stays so where it made that one's vectors too."""
+        later = CorpusView(self.store, manifest, mark)
+        if _models_of(manifest) == _models_of(self.manifest):
+            later._encoder = self._encoder
+        return later
+
+    # -- what encodes --------------------------------------------------------------------------
+    @property
+    def encoder(self) -> LearnedEncoders | None:
+        """What made the corpus's learned spaces, loaded when they are asked; None where it has lexical ones only."""
+        with self._making:
+            if self._encoder is None and self.manifest.encoders:
+                self._encoder = LearnedEncoders(self.manifest)
+            return self._encoder
+
+    @cached_property
+    def lexical(self) -> LexicalEncoder:
+        """TF-IDF and Word2Vec over the corpus's own vocabulary."""
+        return LexicalEncoder(self.manifest, self.terms)
+
+    @cached_property
+    def terms(self) -> StoreTermLookup:
+        """The vocabulary."""
+        return StoreTermLookup(self.store, self.name, self.collection(Shelf.TERMS))
+
+    @cached_property
+    def answerer(self) -> Answerer:
+        """What ranks passages and makes hits of them."""
+        return Answerer(self.store, self.manifest, self.encode, self.lexical.analyzer.finder)
+
+    @property
+    def fusion(self) -> FusionMethod:
+        """How spaces are put together: as tuned for this corpus, else the default."""
+        method: FusionMethod = self.manifest.search.get("fusion", DEFAULT_FUSION)
+        return method
+
+    def collection(self, shelf: Shelf) -> str:
+        """The shelf's physical collection."""
+        return collection_name(self.name, self.manifest.generation, shelf)
+
+    def encode(self, queries: Sequence[str], spaces: Sequence[str]) -> dict[str, VectorBatch]:
+        """Query vectors for each of ``spaces``, one row a query."""
+        queries, spaces = several(queries), several(spaces)
+        vectors: dict[str, VectorBatch] = {}
+        if any(space in LEXICAL_SPACES for space in spaces):
+            vectors.update(self.lexical.encode_queries(queries))
+        if self.encoder is not None and any(space in self.encoder.spaces for space in spaces):
+            vectors.update(self.encoder.encode_queries(queries, spaces))
+        return {space: vectors[space] for space in spaces}
+
+    # -- questions -----------------------------------------------------------------------------
+    def search_many(
+        self,
+        queries: Sequence[str],
+        page: Page,
+        *,
+        spaces: Sequence[str] | None,
+        where: Sequence[str],
+        fusion: FusionMethod | None,
+        weights: Mapping[str, float] | None,
+        rerank: Reranking,
+    ) -> list[SearchResponse]:
+        """Answer several queries in one round to the store, hits best first."""
+        started = time.perf_counter()
+        check_page(page.limit, page.offset)
+        texts = [check_query(query) for query in queries]
+        rerank.check(self.manifest)
+        names = chosen_spaces(self.manifest, spaces, without=COLBERT if rerank.by == COLBERT else None)
+        # Made before encoding: a bad filter or weight need not wait for a model to load.
+        ask = self._ask(names, fusion, weights, where, page.explain)
+        vectors = self.encode(texts, names)
+        words = self.words(texts)
+        encoded = time.perf_counter()
+        answered = self.answerer.answer(vectors, ask, page, words, rerank, texts)
+        encode = (encoded - started) * 1e3
+        return [
+            response.model_copy(
+                update={
+                    "query": query,
+                    "took_ms": Took(
+                        encode=round(encode, 3),
+                        search=response.took_ms.search,
+                        total=round(encode + response.took_ms.search, 3),
+                    ),
+                }
+            )
+            for query, response in zip(queries, answered, strict=True)
+        ]
+
+    def search_vectors(
+        self,
+        vectors: Mapping[str, VectorBatch],
+        page: Page,
+        *,
+        where: Sequence[str],
+        fusion: FusionMethod | None,
+        weights: Mapping[str, float] | None,
+        words: Sequence[QueryWords] | None,
+        rerank: Reranking,
+        texts: Sequence[str],
+    ) -> list[SearchResponse]:
+        """Answer queries that are encoded already."""
+        check_page(page.limit, page.offset)
+        ask = self._ask(chosen_spaces(self.manifest, list(vectors)), fusion, weights, where, page.explain)
+        return self.answerer.answer(vectors, ask, page, words, rerank, texts)
+
+    def _ask(
+        self,
+        names: Sequence[str],
+        fusion: FusionMethod | None,
+        weights: Mapping[str, float] | None,
+        where: Sequence[str],
+        explain: Explain,
+    ) -> Ask:
+        check_fusion(fusion)
+        used = self.weights(names, weights)
+        return Ask(names, used, fusion or self.fusion, self.filter(where), every=explain is not False)
+
+    def filter(self, where: Sequence[str]) -> models.Filter | None:
+        """The filter that conditions such as ``city=Seattle`` mean in this corpus; None where there are none."""
+        return parse_where(several(where), self.manifest.payload_fields, self._values)
+
+    def _values(self, field: str) -> list[str]:
+        """The distinct values of an indexed payload key; raises ``UsageError`` for more than ``MOST_VALUES``."""
+        found = list(self.store.facet(self.collection(Shelf.DOCUMENTS), field, limit=MOST_VALUES + 1))
+        if len(found) > MOST_VALUES:
+            raise UsageError(
+                f"{field.removeprefix(META + '.')} has more than {MOST_VALUES:,} different values, too many to look "
+                f"through; compare it with =."
+            )
+        return found
+
+    def weights(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> dict[str, float]:
+        """The weight of each space: as given, else as tuned for this corpus, else the default."""
+        return chosen_weights(self.manifest, names, weights)
+
+    def document_ids(self, passages: Iterable[int]) -> dict[int, str]:
+        """The document's own id, for each passage's point id (as a number)."""
+        owners = {passage: document_point_of(passage) for passage in passages}
+        points = [point_text(owner) for owner in sorted(set(owners.values()))]
+        found = self.store.retrieve(self.collection(Shelf.DOCUMENTS), points, payload=["document_id"])
+        ids = {UUID(str(record.id)).int: str((record.payload or {})["document_id"]) for record in found}
+        return {passage: ids[owner] for passage, owner in owners.items() if owner in ids}
+
+    def words(self, queries: Sequence[str]) -> list[QueryWords]:
+        """The features of each query, with what they weigh in this corpus."""
+        found = [set(features) for features in self.lexical.query_features(several(queries))]
+        known = self.terms(set().union(*found)) if self.manifest.counts.terms and found else {}
+        return [query_words(of, {name: known[name] for name in of if name in known}) for of in found]
+
+
+def _models_of(manifest: CorpusManifest) -> tuple[object, ...]:
+    spaces = {space: manifest.spaces.get(space) for space in manifest.encoders}
+    return manifest.encoders, manifest.encoder_spaces, spaces
