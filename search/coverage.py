@@ -43,9 +43,9 @@ class QueryWords:
     mass: QueryMass
 
 
-def query_words(features: Iterable[str], known: Mapping[str, Term]) -> QueryWords:
-    """The words of a query; one that the corpus does not know weighs as much as the rarest that it knows."""
-    top = max((term.idf for term in known.values()), default=1.0)
+def query_words(features: Iterable[str], known: Mapping[str, Term], rarest: float = 1.0) -> QueryWords:
+    """The words of a query; one that the corpus does not know weighs ``rarest``, the idf of its rarest."""
+    top = max([rarest, *(term.idf for term in known.values())])
     idf = {feature: known[feature].idf if feature in known else top for feature in sorted(set(features))}
     terms = sorted((term.index, term.idf**POWER) for term in known.values() if term.index is not None)
     mass = QueryMass(

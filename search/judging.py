@@ -17,7 +17,8 @@ from search.query_files import Ranking
 from search.ranked_list import ScoredList
 from search.request import chosen_spaces
 from search.second_stage import COLBERT, Reranking
-from search.tuning import FusionChoice, TuningReport, synthetic_qrels, synthetic_queries, tune
+from search.synthetic import synthetic_qrels, synthetic_queries
+from search.tuning import FusionChoice, TuningReport, tune
 from search.view import CorpusView
 from search.whole_documents import DOCUMENT_TFIDF, sparse_minima, with_documents
 
@@ -146,6 +147,7 @@ def _tune(
     ask = Ask(names, used, corpus.fusion, every=True)
     wanted = [query for query in queries if query in qrels]
     collected: dict[str, Mapping[str, ScoredList]] = {}
+    alone: dict[str, Mapping[str, ScoredList]] = {}
     beliefs: dict[str, Mapping[str, float]] = {}
     document_of: dict[str, str] = {}
     for start in range(0, len(wanted), BATCH):
@@ -154,9 +156,13 @@ def _tune(
         masses = [of.mass for of in corpus.words(asked)]
         ranked = corpus.answerer.ranker.rank(corpus.encode(asked, names), ask, DEPTH, masses)
         beliefs.update(zip(batch, ranked.beliefs, strict=True))
-        texts = [{space: _written(entries) for space, entries in lists.items()} for lists in ranked.lists]
-        collected.update(zip(batch, texts, strict=True))
-        passages = {passage for lists in ranked.lists for entries in lists.values() for passage, _ in entries}
+        for kept, lists in ((collected, ranked.lists), (alone, ranked.asked)):
+            # Whole documents are a witness of their own, but no space that can be searched alone.
+            kinds = names if kept is alone else (*names, DOCUMENT_TFIDF)
+            written = [{space: _written(of[space]) for space in kinds if space in of} for of in lists]
+            kept.update(zip(batch, written, strict=True))
+        found = [*ranked.lists, *ranked.asked]
+        passages = {passage for lists in found for entries in lists.values() for passage, _ in entries}
         document_of.update((point_text(p), document) for p, document in corpus.document_ids(passages).items())
     default = FusionChoice(method=corpus.fusion, weights=with_documents(corpus.manifest, used))
     minima = sparse_minima(corpus.manifest, (*names, DOCUMENT_TFIDF))
@@ -167,15 +173,15 @@ def _tune(
         document_of=lambda passage: document_of[passage],
         minima=minima,
         beliefs=beliefs,
+        alone=alone,
         folds=folds,
         synthetic=synthetic,
     )
     if save and report.adopted:
         chosen = {"fusion": report.choice.method, "weights": report.choice.weights}
         # As it is by now: what was ingested meanwhile must not be undone.
-        found = corpus.store.read_manifest(corpus.name) or corpus.manifest
-        manifest = found.model_copy(update={"search": {**found.search, **chosen}})
-        corpus.store.write_manifest(manifest)
+        standing = corpus.store.read_manifest(corpus.name) or corpus.manifest
+        corpus.store.write_manifest(standing.model_copy(update={"search": {**standing.search, **chosen}}))
     return report
 
 

@@ -43,12 +43,14 @@ wherever they were tried, and LSA added nothing to dense and TF-IDF together; al
 class Ranked:
     """Rankings, one a query, and what was fused to make each; ids are numbers (see ``named``).
 
-    ``lists`` were fused in the end, the dense one by the moved query; ``places`` are those of the query as it was.
+    ``lists`` were fused in the end, the dense one by the moved query; ``asked`` and ``places`` are those of the
+    query as it was, which is how a space alone is searched.
     ``beliefs`` are each query's factors of the weights, by space; where there is none it is 1.
     """
 
     rankings: list[list[Fused[int]]]
     lists: list[Lists]
+    asked: list[Lists]
     places: list[Places]
     beliefs: list[Mapping[str, float]]
 
@@ -79,13 +81,14 @@ class Ranker:
         fusing = Fusing(self._manifest, ask, beliefs, lists, scores)
         if not (ask.feedback > 0 and _has_feedback(self._manifest, ask)):
             rankings = fusing.rankings(ask.spaces, reach)
-            return Ranked(rankings, lists, fusing.places(), beliefs)
+            return Ranked(rankings, lists, lists, fusing.places(), beliefs)
         firsts = [ranking[0].id if ranking else None for ranking in fusing.rankings(ask.spaces, 1)]
         places = fusing.places()
+        asked = [dict(found) for found in lists]
         moved = self._moved(vectors["dense"], firsts, ask.feedback)
         again = [(q, "dense") for q in range(queries) if firsts[q] is not None]
         self._collect(self._passages, {"dense": moved}, again, depth, ask.query_filter, lists)
-        return Ranked(fusing.rankings(["dense"], reach), lists, places, beliefs)
+        return Ranked(fusing.rankings(["dense"], reach), lists, asked, places, beliefs)
 
     def _first_round(self, vectors: Mapping[str, VectorBatch], ask: Ask, queries: int, depth: int) -> list[Lists]:
         """What every space finds that is to be asked, and the others where those found nothing."""

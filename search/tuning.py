@@ -6,16 +6,14 @@ The spaces' lists are collected once; every choice of method and weights is then
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from schemas.documents import Document
 from schemas.errors import InputError, UsageError
-from schemas.sentences import sentences
 from search.ranked_list import RRF_K, WINDOW, FusionMethod, ScoredList, part
 
 Collected: TypeAlias = Mapping[str, Mapping[str, ScoredList]]
@@ -63,15 +61,6 @@ class TuningReport(BaseModel):
     synthetic: bool = False
 
 
-class SyntheticQuery(NamedTuple):
-    """A query made from the corpus: its id, text, the document it must find, and how it was made."""
-
-    id: str
-    text: str
-    document_id: str
-    kind: str
-
-
 def tune(
     collected: Collected,
     qrels: Mapping[str, Mapping[str, int]],
@@ -80,6 +69,7 @@ def tune(
     document_of: Callable[[str], str] | None = None,
     minima: Mapping[str, float] | None = None,
     beliefs: Mapping[str, Mapping[str, float]] | None = None,
+    alone: Collected | None = None,
     folds: int = 5,
     k: int = RRF_K,
     window: int = WINDOW,
@@ -91,8 +81,9 @@ def tune(
 
     ``document_of`` turns a list's id into a document's (passages grouped by their best one).
     ``minima``, ``k`` and ``window`` are those of ``search.fusion.fuse``. ``beliefs`` are each query's
-    factors of the weights, by space, which ``zscore`` goes by (``search.coverage``). ``default`` is what the
-    corpus uses now; of choices that cannot be told from the best the one nearest to it is taken.
+    factors of the weights, by space, which ``zscore`` goes by (``search.coverage``). ``alone`` are the lists of
+    the spaces that can be searched alone (default all), where fusing asks them in another way. ``default``
+    is what the corpus uses now; of choices that cannot be told from the best the one nearest to it is taken.
 
     Raises :class:`InputError` for fewer judged queries than two, :class:`UsageError` for folds below 2.
     """
@@ -106,15 +97,20 @@ def tune(
     if not spaces:
         raise InputError("no judged query finds anything in the corpus; check that they are queries to this corpus.")
     choices = _choices(spaces, methods, default)
+    by_itself = spaces if alone is None else sorted({space for query in ids for space in alone[query]})
+    served = [] if alone is None else [(at, space) for at, space in _single(choices) if space in by_itself]
     values = np.empty((len(ids), len(choices)))
-    for method in dict.fromkeys(choice.method for choice in choices):
-        columns = [at for at, choice in enumerate(choices) if choice.method == method]
-        weights = np.array([[choices[at].weights.get(space, 0.0) for at in columns] for space in spaces])
-        for row, query in enumerate(ids):
+    for row, query in enumerate(ids):
+        grades = qrels[query]
+        for method in dict.fromkeys(choice.method for choice in choices):
+            columns = [at for at, choice in enumerate(choices) if choice.method == method]
+            weights = np.array([[choices[at].weights.get(space, 0.0) for at in columns] for space in spaces])
             matrix, names = _matrix(collected[query], spaces, method, k, window, minima or {})
             if method == "zscore" and beliefs:
                 matrix = matrix * [beliefs[query].get(space, 1.0) for space in spaces]
-            values[row, columns] = _ndcg(_fused(matrix, weights), names, qrels[query], document_of)
+            values[row, columns] = _ndcg(_fused(matrix, weights), names, grades, document_of)
+        for at, space in served:
+            values[row, at] = _ndcg_alone((alone or {})[query].get(space, ()), grades, document_of)
     rng = np.random.default_rng(seed)
     fold_of = rng.permutation(len(ids)) % folds
     unseen = np.empty(len(ids))
@@ -123,9 +119,9 @@ def tune(
         held = fold_of == fold
         picks.append(_pick(values[~held]))
         unseen[held] = values[held, picks[-1]]
-    alone = {space: _alone(choices, space) for space in spaces}
-    singles = {space: float(values[:, at].mean()) for space, at in alone.items()}
-    best = values[:, alone[max(singles, key=lambda space: singles[space])]]
+    single = {space: _alone(choices, space) for space in by_itself}
+    singles = {space: float(values[:, at].mean()) for space, at in single.items()}
+    best = values[:, single[max(singles, key=lambda space: singles[space])]]
     gain, interval = _bootstrap(unseen - best, rng)
     over, over_interval = _bootstrap(unseen - values[:, 0], rng)
     adopted = over > 0
@@ -224,6 +220,17 @@ def _fused(matrix: Matrix, weights: Matrix) -> Matrix:
     return np.where(listed, fused, -np.inf)
 
 
+def _single(choices: Sequence[FusionChoice]) -> list[tuple[int, str]]:
+    """The choices that weigh one space only, and which."""
+    weighed = [[space for space, weight in choice.weights.items() if weight > 0] for choice in choices]
+    return [(at, spaces[0]) for at, spaces in enumerate(weighed) if len(spaces) == 1]
+
+
+def _ndcg_alone(entries: ScoredList, grades: Mapping[str, int], document_of: Callable[[str], str] | None) -> float:
+    scores = np.array([score for _, score in entries], dtype=np.float64).reshape(-1, 1)
+    return float(_ndcg(scores, [name for name, _ in entries], grades, document_of)[0])
+
+
 def _ndcg(
     fused: Matrix, names: Sequence[str], grades: Mapping[str, int], document_of: Callable[[str], str] | None
 ) -> Matrix:
@@ -251,50 +258,3 @@ def _bootstrap(differences: Matrix, rng: np.random.Generator, samples: int = 200
     means = [differences[rng.integers(len(differences), size=len(differences))].mean() for _ in range(samples)]
     low, high = np.percentile(means, [2.5, 97.5])
     return float(differences.mean()), (float(low), float(high))
-
-
-def synthetic_queries(documents: Iterable[Document], *, limit: int = 200, seed: int = SEED) -> list[SyntheticQuery]:
-    """Make queries from a corpus that nobody judged: titles against bodies, sentences against their documents.
-
-    Of each document its title where it has one, and half of the words (or characters, in Chinese) of
-    one sentence, in one stretch: a whole sentence would only ask for itself. At most ``limit`` of
-    each kind, drawn from the stream by reservoir sampling, the same for the same seed and stream.
-    Such queries share words with their documents more than people's do, so they lean to lexical
-    spaces: a report says that they were made and not asked.
-    """
-    rng = np.random.default_rng(seed)
-    kept: dict[str, list[SyntheticQuery]] = {"title": [], "sentence": []}
-    seen = dict.fromkeys(kept, 0)
-    for document in documents:
-        made = {"title": " ".join(document.title.split()), "sentence": _part_of_sentence(document.text, rng)}
-        for kind, text in made.items():
-            if len(text) < 2:
-                continue
-            seen[kind] += 1
-            query = SyntheticQuery(f"{kind}-{document.id}", text, document.id, kind)
-            if len(kept[kind]) < limit:
-                kept[kind].append(query)
-            elif (at := int(rng.integers(seen[kind]))) < limit:
-                kept[kind][at] = query
-    return [query for queries in kept.values() for query in queries]
-
-
-def _part_of_sentence(text: str, rng: np.random.Generator) -> str:
-    long = [(start, end) for start, end in sentences(text) if end - start >= 8]
-    if not long:
-        return ""
-    start, end = long[int(rng.integers(len(long)))]
-    sentence = text[start:end]
-    words = sentence.split()
-    if len(words) >= 4:
-        size = len(words) // 2
-        at = int(rng.integers(len(words) - size + 1))
-        return " ".join(words[at : at + size])
-    size = len(sentence) // 2
-    at = int(rng.integers(len(sentence) - size + 1))
-    return sentence[at : at + size].strip()
-
-
-def synthetic_qrels(queries: Iterable[SyntheticQuery]) -> dict[str, dict[str, int]]:
-    """Judgments of synthetic queries: each one's own document, grade 1."""
-    return {query.id: {query.document_id: 1} for query in queries}

@@ -158,7 +158,10 @@ def test_tuning_reports_an_interval_stores_its_choice_and_searches_use_it(place,
     assert report == dry
     assert not report["synthetic"]
     assert report["gain_interval"][0] <= report["gain"] <= report["gain_interval"][1]
-    assert set(report["singles"]) >= {"tfidf", "word2vec"}
+    assert set(report["singles"]) == {"tfidf", "word2vec"}
+    # The very figures that an evaluation gives.
+    means = json.loads(run(place, "evaluate", "c", *judged(place), "--json").stdout)["means"]
+    assert report["singles"] == pytest.approx({space: means[space]["nDCG@10"] for space in report["singles"]}, abs=1e-4)
     with Corpus("c", str(place / "store")) as corpus:
         answer = corpus.search("roses")
         if report["adopted"]:

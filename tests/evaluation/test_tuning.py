@@ -5,7 +5,8 @@ import pytest
 from schemas.documents import Document
 from schemas.errors import InputError
 from search.fusion import fuse
-from search.tuning import FusionChoice, synthetic_qrels, synthetic_queries, tune
+from search.synthetic import synthetic_qrels, synthetic_queries
+from search.tuning import FusionChoice, tune
 
 EQUAL = FusionChoice(method="convex", weights={"good": 0.5, "noise": 0.5})
 
@@ -44,6 +45,17 @@ def test_where_nothing_helps_the_default_stays():
     assert not report.adopted
     assert report.choice == default
     assert report.gain == pytest.approx(0)
+
+
+def test_a_space_alone_is_measured_by_its_own_list_and_not_by_the_one_that_was_fused():
+    collected, qrels = collect(40, 0.6)
+    # What was fused of `good` is better than what it finds alone, as where its query was moved by other spaces.
+    alone = {query: {**lists, "good": lists["noise"]} for query, lists in collected.items()}
+    found = tune(collected, qrels, default=EQUAL, alone=alone)
+    assert found.singles["good"] == found.singles["noise"] < tune(collected, qrels, default=EQUAL).singles["good"]
+    # A witness that cannot be searched alone is no space to be better than.
+    without = {query: {"good": lists["good"]} for query, lists in alone.items()}
+    assert set(tune(collected, qrels, default=EQUAL, alone=without).singles) == {"good"}
 
 
 def test_tuning_sees_the_same_order_as_a_search():
