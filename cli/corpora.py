@@ -32,9 +32,13 @@ def list_(store: str | None, as_json: bool) -> None:
     """The corpora of a store, with how much each holds."""
     from search.catalog import list_corpora
 
-    found = list_corpora(store)
+    damaged: dict[str, str] = {}
+    found = list_corpora(store, damaged=lambda name, error: damaged.update({name: str(error)}))
+    for name, said in damaged.items():
+        click.echo(f"{name}: {said}", err=True)
     if as_json:
-        emit_json({"corpora": [manifest.model_dump(mode="json") for manifest in found]})
+        listed = [manifest.model_dump(mode="json") for manifest in found]
+        emit_json({"corpora": listed, **({"damaged": damaged} if damaged else {})})
         return
     out = console()
     if not found:
@@ -120,16 +124,17 @@ def info(name: str, store: str | None, as_json: bool) -> None:
 def delete(name: str, store: str | None, yes: bool, as_json: bool) -> None:
     """Delete a corpus with all its points."""
     from ingest.corpus import delete_corpus
+    from schemas.errors import StoreDamaged
     from search.catalog import corpus_info
 
-    found = corpus_info(name, store)
-    if not yes and not as_json:
+    try:
+        found = corpus_info(name, store)
         kept = f", with {len(found.manifest.kept)} kept generations" if found.manifest.kept else ""
-        click.confirm(
-            f"Delete {name} ({found.manifest.counts.documents:,} documents{kept}) from {found.store}?",
-            abort=True,
-            err=True,
-        )
+        shown = f"{name} ({found.manifest.counts.documents:,} documents{kept}) from {found.store}"
+    except StoreDamaged:
+        shown = f"{name}, whose manifest cannot be read, with all its points"
+    if not yes and not as_json:
+        click.confirm(f"Delete {shown}?", abort=True, err=True)
     delete_corpus(name, store)
     if as_json:
         emit_json({"deleted": name})

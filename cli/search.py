@@ -42,6 +42,7 @@ BATCH = 100
     type=click.Choice(["zscore", "convex", "rrf", "dbsf"]),
     help="How spaces are put together [default: zscore].",
 )
+@click.option("--rrf-k", type=int, metavar="K", help="The constant of --fusion rrf [default: 60].")
 @click.option("--weights", callback=comma_list, metavar="SPACE=W,…", help="Weights of the spaces.")
 @click.option(
     "--by", type=click.Choice(["passage", "document"]), default="passage", show_default=True, help="What a hit is."
@@ -59,6 +60,7 @@ def command(
     spaces: tuple[str, ...] | None,
     where: tuple[str, ...],
     fusion: FusionMethod | None,
+    rrf_k: int | None,
     weights: tuple[str, ...] | None,
     by: str,
     rerank: str | None,
@@ -98,6 +100,7 @@ def command(
                 where=where,
                 fusion=fusion,
                 weights=_weights(weights),
+                rrf_k=rrf_k,
                 by_document=by == "document",
                 rerank=Reranking(rerank, diversity, rerank_top),
                 # One answer as JSON tells all there is; of a file's many, what a search knows without looking deeper.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 _JOINT = "-/.\u2010\u2011"
 # A number somewhere in it tells a code from words with hyphens. Possessive: no letter is looked at twice.
 _CODE = re.compile(rf"(?<![0-9a-z_])(?=[a-z{_JOINT}]*+[0-9])[0-9a-z]++(?:[{_JOINT}][0-9a-z]++)++")
+_SIGNED = re.compile(r"(?<![0-9a-z_])[a-z]{1,3}(?:\+\+|#)(?![0-9a-z+#])")
 _QUANTITY = re.compile(rf"[0-9]+[{_JOINT}][0-9]+")
 _DROPPED = re.compile(r"[-/\u2010\u2011]|(?<![0-9])\.|\.(?![0-9])")
 _LETTER, _DIGIT = re.compile("[a-z]"), re.compile("[0-9]")
@@ -24,9 +25,13 @@ def codes_in(text: str, start: int = 0, end: int | None = None) -> Iterator[tupl
     say little: ``ab-4512-c`` shares ``4512`` with another, and ``c`` with many. One with letters is given without
     its joints, so that it is found however it is joined (``ab4512c``), but for points between digits, which make
     other numbers (``v1.2``); one of digits alone is given as it stands. Two numbers with one joint are a
-    quantity or a range and no code: nothing is called ``2.5``.
+    quantity or a range and no code: nothing is called ``2.5``. Names of letters and signs (``c++``, ``c#``) are
+    given as they stand: the letter alone is another thing.
     """
-    for match in _CODE.finditer(text, start, len(text) if end is None else end):
+    last = len(text) if end is None else end
+    for match in _SIGNED.finditer(text, start, last):
+        yield match.start(), match.end(), match.group()
+    for match in _CODE.finditer(text, start, last):
         found = match.group()
         if _LETTER.search(found):
             yield match.start(), match.end(), _DROPPED.sub("", found)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 
 from encoders.analysis import make_analyzer, recommended_tfidf
 from encoders.base import Encoder
 from encoders.lsa import DIM
 from ingest.payloads import META, index_type
-from schemas.errors import CorpusError, CorpusNotFound, UsageError
+from schemas.errors import CorpusError, CorpusNotFound, StoreDamaged, UsageError
 from schemas.ingest import DEFAULT_LEXICAL, LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import AnalyzerSettings, CorpusManifest, SplitterSettings, TfidfSettings, Word2VecSettings
 from schemas.names import check_corpus_name
@@ -128,7 +128,13 @@ def open_corpus(stack: ExitStack, corpus: str, store: StoreLike) -> tuple[Store,
 
 
 def delete_corpus(name: str, store: StoreLike = None) -> None:
-    """Remove a corpus with all its points; raises ``CorpusNotFound`` where there is none."""
+    """Remove a corpus with all its points, also one whose manifest is damaged.
+
+    Raises ``CorpusNotFound`` where there is none.
+    """
     with ExitStack() as stack:
-        opened, _ = open_corpus(stack, name, store)
+        check_corpus_name(name)
+        opened = stack.enter_context(as_store(store))
+        with suppress(StoreDamaged):
+            open_corpus(stack, name, opened)
         opened.delete_corpus(name)

@@ -20,7 +20,7 @@ from ingest.executors import ExecutorName, make_executor
 from ingest.generations import next_rebuild, open_whole
 from ingest.run import Progress
 from schemas.errors import CorpusError, UsageError
-from schemas.ingest import LEXICAL_SPACES, CorpusOptions
+from schemas.ingest import LEXICAL_SPACES, CorpusOptions, checked_options
 from schemas.manifest import (
     AnalyzerSettings,
     CorpusManifest,
@@ -99,6 +99,7 @@ def rebuild(
     Raises ``CorpusNotFound``; ``UsageError`` for options that cannot be meant; ``CorpusError`` where nothing
     would change, or an ingest or another change is unfinished.
     """
+    options = checked_options(options)
     with ExitStack() as stack:
         opened, old = open_whole(stack, corpus, store)
         pool = make_executor(workers, executor, encoder_workers=encoder_workers, ray_address=ray_address)

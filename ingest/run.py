@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,8 +27,15 @@ from ingest.rejects import RejectedFile
 from ingest.spool import Spool
 from ingest.staleness import with_staleness
 from ingest.write import write_documents
-from schemas.errors import InputError, XunyiError
-from schemas.ingest import LEXICAL_SPACES, CorpusOptions, IngestReport, RejectedReport, SourceReport
+from schemas.errors import InputError, UsageError, XunyiError
+from schemas.ingest import (
+    LEXICAL_SPACES,
+    CorpusOptions,
+    IngestReport,
+    RejectedReport,
+    SourceReport,
+    checked_options,
+)
 from schemas.manifest import Counts
 from schemas.names import check_corpus_name
 from schemas.spaces import Shelf
@@ -43,7 +50,7 @@ Progress = Callable[[str, int, int | None], None]
 
 
 def ingest(
-    paths: str | Path | Sequence[str | Path],
+    paths: str | Path | Iterable[str | Path],
     corpus: str,
     *,
     store: StoreLike = None,
@@ -80,18 +87,29 @@ def ingest(
     """
     check_corpus_name(corpus)
     reading = reading or ReadOptions()
-    named = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    options = checked_options(options)
+    if not isinstance(paths, str | Path) and (hasattr(paths, "columns") or not isinstance(paths, Iterable)):
+        raise UsageError(
+            f"paths is a {type(paths).__name__}; write a table to a file (CSV, Parquet) and give its path."
+        )
+    named = [_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     sources = open_sources(named, reading)
     with ExitStack() as stack:
         opened = stack.enter_context(as_store(store))
         pool = make_executor(workers, executor, encoder_workers=encoder_workers, ray_address=ray_address)
         stack.callback(pool.close)
-        run = _Run(opened, corpus, options or CorpusOptions(), pool, progress or (lambda *_: None), stack)
+        run = _Run(opened, corpus, options, pool, progress or (lambda *_: None), stack)
         if rejected is not None:
             run.rejected = RejectedFile(Path(rejected), [Path(source.path) for source in sources])
             stack.callback(run.rejected.close)
         run.prune, run.dry_run, run.paths = prune, dry_run, named
         return run.run(sources, reading, strict)
+
+
+def _path(path: str | Path) -> Path:
+    if not isinstance(path, str | Path):
+        raise UsageError(f"A path is a {type(path).__name__}; give files or folders, and tables as a file.")
+    return Path(path)
 
 
 class _Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ingest.run import Progress
 from schemas.errors import CorpusError, UsageError
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest, EncoderIdentity, Rebuild
+from schemas.names import several
 from schemas.spaces import Space
 from stores.opening import StoreLike
 
@@ -57,7 +58,7 @@ def add_spaces(
     encoder: str,
     *,
     store: StoreLike = None,
-    spaces: Sequence[str] | None = None,
+    spaces: str | Iterable[str] | None = None,
     names: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
     keep_old: bool = False,
@@ -84,6 +85,7 @@ def add_spaces(
         raise UsageError(
             f"{encoder!r} is fitted to a corpus while it is ingested; ingest into a new corpus with --spaces."
         )
+    spaces = None if spaces is None else several(spaces)
     with ExitStack() as stack:
         opened, manifest = open_whole(stack, corpus, store)
         pool = make_executor(0, executor, encoder_workers=encoder_workers, ray_address=ray_address)
@@ -126,7 +128,7 @@ def add_spaces(
 
 def remove_spaces(
     corpus: str,
-    spaces: Sequence[str],
+    spaces: str | Iterable[str],
     *,
     store: StoreLike = None,
     keep_old: bool = False,
@@ -140,7 +142,7 @@ def remove_spaces(
     """
     with ExitStack() as stack:
         opened, manifest = open_whole(stack, corpus, store)
-        gone = list(dict.fromkeys(spaces))
+        gone = list(dict.fromkeys(several(spaces)))
         for name in gone:
             if name not in manifest.spaces:
                 raise UsageError(f"The corpus {corpus!r} has no space {name!r}; it has {', '.join(manifest.spaces)}.")

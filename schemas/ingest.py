@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.errors import UsageError
 from schemas.manifest import AnalyzerSettings, TfidfSettings, Word2VecSettings
 from schemas.names import several
 from schemas.storage import StorageSettings
@@ -17,6 +19,18 @@ LEXICAL_SPACES = ("tfidf", "word2vec", "lsa")
 
 DEFAULT_LEXICAL = ("tfidf", "word2vec")
 """Those of them that a corpus has where nobody chose."""
+
+
+Weighting: TypeAlias = Literal["tfidf", "bm25"]
+
+_KINDS: dict[str, Any] = {
+    "encoder": str,
+    "analyzer": str | AnalyzerSettings,
+    "tfidf": TfidfSettings,
+    "word2vec": Word2VecSettings,
+    "titles": bool,
+    "storage": StorageSettings,
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ class CorpusOptions:
     encoder: str | None = None
     encoder_options: Mapping[str, Any] = field(default_factory=dict)
     analyzer: str | AnalyzerSettings | None = None
-    weighting: Literal["tfidf", "bm25"] | None = None
+    weighting: Weighting | None = None
     tfidf: TfidfSettings | None = None
     word2vec: Word2VecSettings | None = None
     max_tokens: int | None = None
@@ -46,6 +60,27 @@ class CorpusOptions:
     def __post_init__(self) -> None:
         if self.spaces is not None:
             object.__setattr__(self, "spaces", tuple(several(self.spaces)))
+            if not self.spaces:
+                raise UsageError("spaces is empty; name at least one, or leave it out.")
+        if isinstance(self.encoder, Path):  # a model's folder
+            object.__setattr__(self, "encoder", str(self.encoder))
+        if self.weighting not in (None, *get_args(Weighting)):
+            raise UsageError(f"weighting {self.weighting!r}: choose one of {', '.join(get_args(Weighting))}.")
+        if self.max_tokens is not None and not (isinstance(self.max_tokens, int) and self.max_tokens >= 1):
+            raise UsageError(f"max_tokens {self.max_tokens!r}: give a whole number of at least 1.")
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(self, name), kind | None):
+                wanted = getattr(kind, "__name__", str(kind))
+                raise UsageError(f"{name} is a {type(getattr(self, name)).__name__}; give {wanted}, or leave it out.")
+
+
+def checked_options(options: CorpusOptions | None) -> CorpusOptions:
+    """The options, the default ones for None; refuses anything else, such as a dict of them."""
+    if options is None:
+        return CorpusOptions()
+    if not isinstance(options, CorpusOptions):
+        raise UsageError(f"options is a {type(options).__name__}; give CorpusOptions(...).")
+    return options
 
 
 class SourceReport(BaseModel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qdrant_client import models
 
-from search.ranked_list import FusionMethod
+from search.ranked_list import RRF_K, FusionMethod
 
 FEEDBACK = 0.5
 """How far the dense query moves towards the best hit (Rocchio 1971); 0 is not at all."""
@@ -17,7 +17,8 @@ FEEDBACK = 0.5
 class Ask:
     """How to rank: spaces with their weights, the fusion method, the filter, and the feedback's amount.
 
-    A space that weighs nothing moves no hit. It is asked with ``every``, or where all others found nothing.
+    ``rrf_k`` is the constant of ``rrf``. A space that weighs nothing moves no hit. It is asked with
+    ``every``, or where all others found nothing.
     """
 
     spaces: Sequence[str]
@@ -26,6 +27,7 @@ class Ask:
     query_filter: models.Filter | None = None
     feedback: float = FEEDBACK
     every: bool = False
+    rrf_k: int = RRF_K
 
     @property
     def counting(self) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from schemas.errors import StoreDamaged
 from schemas.manifest import CorpusManifest
 from search.corpus import Corpus
 from stores.opening import StoreLike, as_store
@@ -32,11 +35,25 @@ class CorpusInfo(BaseModel):
         return None if each is None else each * self.manifest.counts.passages * 10
 
 
-def list_corpora(store: StoreLike = None) -> list[CorpusManifest]:
-    """The manifests of all corpora in the store, by name."""
+def list_corpora(
+    store: StoreLike = None, damaged: Callable[[str, StoreDamaged], None] | None = None
+) -> list[CorpusManifest]:
+    """The manifests of all corpora in the store, by name.
+
+    ``damaged`` is told of each that cannot be read; without it the first such one is raised.
+    """
+    found = []
     with as_store(store) as opened:
-        found = [opened.read_manifest(name) for name in opened.list_corpora()]
-        return [manifest for manifest in found if manifest is not None]
+        for name in opened.list_corpora():
+            try:
+                manifest = opened.read_manifest(name)
+            except StoreDamaged as error:
+                if damaged is None:
+                    raise
+                damaged(name, error)
+            else:
+                found += [] if manifest is None else [manifest]
+    return found
 
 
 def corpus_info(name: str, store: StoreLike = None) -> CorpusInfo:

@@ -143,6 +143,7 @@ class Corpus:
         where: str | Iterable[str] = (),
         fusion: FusionMethod | None = None,
         weights: Mapping[str, float] | None = None,
+        rrf_k: int | None = None,
         by_document: bool = False,
         rerank: str | Reranking | None = None,
         explain: Explain = False,
@@ -150,9 +151,9 @@ class Corpus:
         """Answer several queries in one round to the store, hits best first.
 
         ``spaces`` default to all of the corpus; ``where`` are conditions such as ``city=Seattle``;
-        ``fusion`` is ``zscore`` (default), ``convex``, ``rrf`` or ``dbsf``, with ``weights`` by space. With
-        ``by_document`` a hit is a document, shown by its best passage, and holds its other passages
-        that were found. ``rerank`` judges the first hits again. A hit says its rank and
+        ``fusion`` is ``zscore`` (default), ``convex``, ``rrf`` (of constant ``rrf_k``, default 60) or ``dbsf``,
+        with ``weights`` by space. With ``by_document`` a hit is a document, shown by its best passage, and
+        holds its other passages that were found. ``rerank`` judges the first hits again. A hit says its rank and
         score in the lists that were fused; with ``explain="scores"`` its score in every space by the query as
         it was asked, and with True its rank there too, among the best 10,000.
         The same call gives the same hits in the same order, and pages neither repeat nor miss one.
@@ -165,7 +166,7 @@ class Corpus:
         judge = Reranking(rerank) if isinstance(rerank, str) else rerank or Reranking()
         return self.ask(
             lambda view: view.search_many(
-                asked, page, spaces=named, where=conditions, fusion=fusion, weights=weights, rerank=judge
+                asked, page, spaces=named, where=conditions, fusion=fusion, weights=weights, rrf_k=rrf_k, rerank=judge
             )
         )
 
@@ -182,6 +183,7 @@ class Corpus:
         where: str | Iterable[str] = (),
         fusion: FusionMethod | None = None,
         weights: Mapping[str, float] | None = None,
+        rrf_k: int | None = None,
         by_document: bool = False,
         words: Sequence[QueryWords] | None = None,
         rerank: Reranking = Reranking(),  # noqa: B008 - frozen
@@ -202,6 +204,7 @@ class Corpus:
                 where=conditions,
                 fusion=fusion,
                 weights=weights,
+                rrf_k=rrf_k,
                 words=words,
                 rerank=rerank,
                 texts=texts,

@@ -49,12 +49,12 @@ class Fusing:
             # Only what counts in a list: what lies deeper must not move what stands before it.
             windows = [found[space][:WINDOW] for space in counting if space in found]
             found[DOCUMENT_TFIDF] = spread(by_document, windows)
-        method = self._ask.method
+        method, k = self._ask.method, self._ask.rrf_k
         for found, ready in zip(self._lists, self._parts, strict=True):
             for space in (*changed, DOCUMENT_TFIDF):
                 if space in found:
                     minimum = self._minima.get(space)
-                    ready[space] = part(found[space], method=method, minimum=minimum, ranked=True)
+                    ready[space] = part(found[space], method=method, k=k, minimum=minimum, ranked=True)
         return [_fuse(ready, used, method, reach) for ready, used in zip(self._parts, self._weights, strict=True)]
 
     def places(self) -> list[Places]:

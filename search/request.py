@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import get_args
-
-import numpy as np
 
 from schemas.errors import UsageError
 from schemas.manifest import CorpusManifest
@@ -17,12 +16,17 @@ from search.whole_documents import DOCUMENT_TFIDF
 MAX_REACH = 10_000
 """The deepest hit that can be asked for: ``offset + limit``."""
 
+MAX_WEIGHT = 1_000_000
+"""The most that a space may weigh. Only the ratios of weights matter; sums of larger ones could overflow."""
+
 MAX_QUERY = 20_000
 """Characters of a query; more is a document, and is refused rather than cut."""
 
 
 def check_query(query: str) -> str:
     """The query without white space around it; refuses an empty one and one that is a document."""
+    if not isinstance(query, str):
+        raise UsageError(f"The query is a {type(query).__name__}; give text.")
     text = query.strip()
     if not text:
         raise UsageError("The query is empty; write some words to look for.")
@@ -33,6 +37,9 @@ def check_query(query: str) -> str:
 
 def check_page(limit: int, offset: int) -> None:
     """Refuse a page that cannot be meant, or that lies deeper than ``MAX_REACH``."""
+    for name, number in (("limit", limit), ("offset", offset)):
+        if not isinstance(number, Integral):
+            raise UsageError(f"--{name} {number!r}: give a whole number.")
     if limit < 1:
         raise UsageError(f"--limit {limit}: ask for at least 1.")
     if offset < 0:
@@ -57,21 +64,27 @@ def chosen_spaces(manifest: CorpusManifest, spaces: Sequence[str] | None, withou
     return list(dict.fromkeys(spaces))
 
 
-def check_fusion(fusion: str | None) -> None:
-    """Refuse a method that there is not, before anything is encoded."""
+def check_fusion(fusion: str | None, used: str, rrf_k: int | None) -> None:
+    """Refuse a method that there is not, or a constant of one that is not ``used``, before anything is encoded."""
     if fusion is not None and fusion not in get_args(FusionMethod):
         raise UsageError(f"--fusion {fusion!r}: choose one of {', '.join(get_args(FusionMethod))}.")
+    if rrf_k is not None and used != "rrf":
+        raise UsageError(f"--rrf-k {rrf_k}: it belongs to --fusion rrf, and {used} is used.")
+    if rrf_k is not None and not (isinstance(rrf_k, Integral) and 1 <= rrf_k <= MAX_REACH):
+        raise UsageError(f"--rrf-k {rrf_k}: give a whole number from 1 to {MAX_REACH:,}.")
 
 
 def chosen_weights(
     manifest: CorpusManifest, names: Sequence[str], weights: Mapping[str, float] | None = None
 ) -> dict[str, float]:
     """The weight of each space: as given, else as tuned for this corpus, else the default."""
+    if weights is not None and not isinstance(weights, Mapping):
+        raise UsageError("weights is no mapping of spaces to numbers, such as {'dense': 1.5}.")
     for space, weight in (weights or {}).items():
         if space not in names:
             raise UsageError(f"--weights: {space!r} is not among the spaces searched, {', '.join(names)}.")
-        if not np.isfinite(weight) or weight < 0:
-            raise UsageError(f"--weights: {space}={weight} is not a number of 0 or more.")
+        if not isinstance(weight, Real) or not 0 <= weight <= MAX_WEIGHT:
+            raise UsageError(f"--weights: {space}={weight} is not a number from 0 to {MAX_WEIGHT:,}.")
     tuned: Mapping[str, float] = manifest.search.get("weights", {})
     used = {name: float((weights or {}).get(name, tuned.get(name, DEFAULT_WEIGHTS.get(name, 1.0)))) for name in names}
     if DOCUMENT_TFIDF in tuned and "tfidf" in names and "tfidf" not in (weights or {}):

@@ -24,7 +24,7 @@ from search.answering import Answerer, Page
 from search.ask import Ask
 from search.coverage import QueryWords, query_words
 from search.filters import META, parse_where
-from search.ranked_list import FusionMethod
+from search.ranked_list import RRF_K, FusionMethod
 from search.request import check_fusion, check_page, check_query, chosen_spaces, chosen_weights
 from search.second_stage import COLBERT, Reranking
 from search.standings import Explain
@@ -111,6 +111,7 @@ class CorpusView:
         where: Sequence[str],
         fusion: FusionMethod | None,
         weights: Mapping[str, float] | None,
+        rrf_k: int | None,
         rerank: Reranking,
     ) -> list[SearchResponse]:
         """Answer several queries in one round to the store, hits best first."""
@@ -120,7 +121,7 @@ class CorpusView:
         rerank.check(self.manifest)
         names = chosen_spaces(self.manifest, spaces, without=COLBERT if rerank.by == COLBERT else None)
         # Made before encoding: a bad filter or weight need not wait for a model to load.
-        ask = self._ask(names, fusion, weights, where, page.explain)
+        ask = self._ask(names, fusion, weights, rrf_k, where, page.explain)
         vectors = self.encode(texts, names)
         words = self.words(texts)
         encoded = time.perf_counter()
@@ -148,13 +149,14 @@ class CorpusView:
         where: Sequence[str],
         fusion: FusionMethod | None,
         weights: Mapping[str, float] | None,
+        rrf_k: int | None,
         words: Sequence[QueryWords] | None,
         rerank: Reranking,
         texts: Sequence[str],
     ) -> list[SearchResponse]:
         """Answer queries that are encoded already."""
         check_page(page.limit, page.offset)
-        ask = self._ask(chosen_spaces(self.manifest, list(vectors)), fusion, weights, where, page.explain)
+        ask = self._ask(chosen_spaces(self.manifest, list(vectors)), fusion, weights, rrf_k, where, page.explain)
         return self.answerer.answer(vectors, ask, page, words, rerank, texts)
 
     def _ask(
@@ -162,12 +164,15 @@ class CorpusView:
         names: Sequence[str],
         fusion: FusionMethod | None,
         weights: Mapping[str, float] | None,
+        rrf_k: int | None,
         where: Sequence[str],
         explain: Explain,
     ) -> Ask:
-        check_fusion(fusion)
+        method = fusion or self.fusion
+        check_fusion(fusion, method, rrf_k)
         used = self.weights(names, weights)
-        return Ask(names, used, fusion or self.fusion, self.filter(where), every=explain is not False)
+        every = explain is not False
+        return Ask(names, used, method, self.filter(where), every=every, rrf_k=RRF_K if rrf_k is None else rrf_k)
 
     def filter(self, where: Sequence[str]) -> models.Filter | None:
         """The filter that conditions such as ``city=Seattle`` mean in this corpus; None where there are none."""

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 from qdrant_client import models
 
 from schemas.errors import InvalidPoint, StoreError
+from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Space, SpaceKind, VectorBatch
 from stores.nearest import Nearest
 
@@ -54,6 +56,17 @@ def require_same_spaces(name: str, standing: Mapping[str, Space], wanted: Mappin
             f"The collection {name} stands with the spaces {', '.join(standing) or 'none'}, not "
             f"{', '.join(wanted) or 'none'}; drop it first."
         )
+
+
+def manifest_text(manifest: CorpusManifest) -> str:
+    """The manifest as it is written; raises ``StoreError`` for one that could not be read again."""
+    text = manifest.model_dump_json(indent=2)
+    try:
+        CorpusManifest.model_validate_json(text)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise StoreError(f"The manifest of {manifest.corpus!r} would not be readable: {place} is wrong.") from error
+    return text
 
 
 def check_id(point: str) -> None:

@@ -30,7 +30,7 @@ from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType
-from stores.checks import check_filter, check_id, check_payload, require_same_spaces
+from stores.checks import check_filter, check_id, check_payload, manifest_text, require_same_spaces
 from stores.disk_room import allocated
 from stores.edge_collection import Cursor, EdgeCollection
 from stores.edge_errors import files
@@ -104,9 +104,10 @@ class EdgeStore:
 
     def write_manifest(self, manifest: CorpusManifest) -> None:
         """Make the manifest the corpus's current one, in one atomic step."""
+        text = manifest_text(manifest)
         self._lock(manifest.corpus)
         with files(self._root):
-            replace_text(self._corpus_folder(manifest.corpus) / "manifest.json", manifest.model_dump_json(indent=2))
+            replace_text(self._corpus_folder(manifest.corpus) / "manifest.json", text)
         # A clock that moves in steps, and a number that the file before had, could make two files look alike.
         self._writes += 1
 

@@ -23,7 +23,15 @@ from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType, rows_without
-from stores.checks import check_batch, check_filter, check_id, check_payload, check_request, require_same_spaces
+from stores.checks import (
+    check_batch,
+    check_filter,
+    check_id,
+    check_payload,
+    check_request,
+    manifest_text,
+    require_same_spaces,
+)
 from stores.nearest import Nearest, Scored
 from stores.quantized import with_rescoring
 from stores.server_config import index_of, parameters_of, spaces_of, storage_of
@@ -103,7 +111,7 @@ class ServerStore:
         point = models.PointStruct(
             id=str(corpus_namespace(manifest.corpus)),
             vector={},
-            payload={"corpus": manifest.corpus, "manifest": manifest.model_dump_json()},
+            payload={"corpus": manifest.corpus, "manifest": manifest_text(manifest)},
         )
         self.call(lambda c: c.upsert(MANIFESTS, [point], wait=True))
         self._marks.pop(manifest.corpus, None)

@@ -34,6 +34,14 @@ def test_words_with_hyphens_quantities_ranges_and_names_without_a_joint_are_none
     assert found("well-known 2.5 10-20 24/7 ab4512c snake_case-1 end. 5 -x") == []
 
 
+def test_names_of_letters_and_signs_are_not_the_letter():
+    assert found("c++, c# and f#; objective-c++") == ["c++", "c#", "f#", "c++"]
+    assert found("a+b c+ c+++ word# #tag 3# c##") == []
+    cut = make_analyzer(AnalyzerSettings())
+    assert "c++" in cut.features("Ｃ＋＋ 语言")
+    assert cut.finder({"c++"})("Learn C++ now") == [(6, 9, "c++")]
+
+
 @given(TEXTS)
 def test_codes_lie_where_they_are_said_to(text):
     for start, end, code in codes_in(text):
