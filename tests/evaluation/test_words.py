@@ -99,3 +99,13 @@ def test_a_corpus_without_word_vectors_says_so(place):
     assert CliRunner().invoke(cli, [str(argument) for argument in arguments]).exit_code == 0
     with Corpus("plain", str(place / "store")) as corpus, pytest.raises(CorpusError, match="--spaces"):
         similar(corpus, "red")
+
+
+def test_of_several_words_or_of_one_with_signs_none_is_answered_for(corpus):
+    # Folded, a word is itself; cut in pieces, it is another.
+    assert similar(corpus, " RED ", 3) == similar(corpus, "red", 3)
+    assert similar(corpus, "《悟空》", 3) == similar(corpus, "悟空", 3)
+    for unknown in ("悟空唐僧", "red blue", "red++", "red#"):
+        with pytest.raises(UsageError, match="does not know the word"):
+            similar(corpus, unknown)
+    assert analogy(corpus, "悟空", "red", 3) == analogy(corpus, ["悟空"], ["red"], 3)
