@@ -1,7 +1,7 @@
 """Cuts documents into passages: by paragraph, then sentence, then clause, word and character.
 
 A passage holds as many whole sentences as its token budget allows and prefers to end where a
-paragraph ends. Only a sentence that alone exceeds the budget is cut.
+paragraph ends (``ingest.packing``). Only a sentence that alone exceeds the budget is cut.
 """
 
 from __future__ import annotations
@@ -9,16 +9,13 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from ingest.packing import CountTokens, Packer, Unit
 from schemas.documents import Document, Passage, Stretch
 from schemas.sentences import sentences, sentences_and_paragraphs
 
 __all__ = ["CountTokens", "estimate_tokens", "sentences", "split"]
-
-CountTokens = Callable[[Sequence[str]], list[int]]
-"""Tokens of each text, as an encoder counts them."""
 
 _CLAUSE_END = re.compile(r"[，、；：,;:](?=\s|[^\x00-\x7f])|[，、；：]|——+|[)）」』”》](?=\S)")
 _SPACE = re.compile(r"\s+")
@@ -28,19 +25,6 @@ _WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
 _HOPELESS_CHARS_A_TOKEN = 64
 """No tokenizer makes sentences of more characters a token than this; longer ones are cut uncounted,
 so that a text of megabytes without a sentence end is never tokenized whole."""
-
-_WELL_FILLED = 0.5
-"""A passage this full may end early at a paragraph's end."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A sentence, or a piece of one too long, in text coordinates."""
-
-    start: int
-    end: int
-    tokens: int
-    closes_paragraph: bool
 
 
 def estimate_tokens(texts: Sequence[str]) -> list[int]:
@@ -79,17 +63,18 @@ def split(document: Document, *, max_tokens: int, count_tokens: CountTokens) -> 
     spans = [[(s.text_start + a, s.text_start + b, closes) for a, b, closes in _spans(text, s)] for s in stretches]
     flat = [span for group in spans for span in group]
     units = _within_budget(text, flat, max_tokens, count_tokens)
-    packs: list[list[_Unit]] = []
+    packer = Packer(text, max_tokens, count_tokens)
+    found: list[tuple[int, int]] = []
     at = 0
     for stretch in stretches:
         first, limit = at, stretch.text_start + stretch.length
         while at < len(units) and units[at].start < limit:
             at += 1
-        packs.extend(_pack(units[first:at], max_tokens))
+        found.extend(packer.pack(units[first:at]))
     passages: list[Passage] = []
     following = iter(stretches)
     stretch = next(following)
-    for start, end in _verified(text, packs, max_tokens, count_tokens):
+    for start, end in found:
         while start >= stretch.text_start + stretch.length:
             stretch = next(following)
         shift = stretch.source_start - stretch.text_start
@@ -105,10 +90,10 @@ def _spans(text: str, stretch: Stretch) -> list[tuple[int, int, bool]]:
 
 def _within_budget(
     text: str, spans: Sequence[tuple[int, int, bool]], max_tokens: int, count_tokens: CountTokens
-) -> list[_Unit]:
+) -> list[Unit]:
     """Sentences as units; those over the budget halved until each piece fits."""
     pending = list(spans)
-    units: list[_Unit] = []
+    units: list[Unit] = []
     hopeless = max_tokens * _HOPELESS_CHARS_A_TOKEN
     while pending:
         short = [span for span in pending if span[1] - span[0] <= hopeless]
@@ -118,7 +103,7 @@ def _within_budget(
             tokens = next(counts) if end - start <= hopeless else hopeless
             halves = _halves(text, start, end) if tokens > max_tokens else None
             if halves is None:
-                units.append(_Unit(start, end, tokens, closes))
+                units.append(Unit(start, end, tokens, closes))
                 continue
             (a, b), (c, d) = halves
             following += [(a, b, False), (c, d, closes)]
@@ -169,50 +154,3 @@ def _safe(text: str, cut: int) -> bool:
     char = text[cut]
     joined = unicodedata.category(char)[0] == "M" or char == "\u200d" or text[cut - 1] == "\u200d"
     return not (joined or "\U0001f3fb" <= char <= "\U0001f3ff" or "\udc00" <= char <= "\udfff")
-
-
-def _pack(units: Sequence[_Unit], max_tokens: int) -> list[list[_Unit]]:
-    packs: list[list[_Unit]] = []
-    at = 0
-    while at < len(units):
-        end, total, good_end = at, 0, None
-        while end < len(units) and (end == at or total + units[end].tokens <= max_tokens):
-            total += units[end].tokens
-            end += 1
-            if units[end - 1].closes_paragraph and total >= max_tokens * _WELL_FILLED:
-                good_end = end
-        if end < len(units) and good_end is not None:
-            end = good_end
-        packs.append(list(units[at:end]))
-        at = end
-    return packs
-
-
-def _verified(text: str, packs: list[list[_Unit]], max_tokens: int, count_tokens: CountTokens) -> list[tuple[int, int]]:
-    """Spans of the packs; a pack whose text counts more than its sentences' sum is divided."""
-    done: list[tuple[int, int]] = [(pack[0].start, pack[-1].end) for pack in packs if len(pack) == 1]
-    pending = [pack for pack in packs if len(pack) > 1]
-    while pending:
-        counts = count_tokens([text[pack[0].start : pack[-1].end] for pack in pending])
-        following: list[list[_Unit]] = []
-        for pack, tokens in zip(pending, counts, strict=True):
-            if tokens <= max_tokens or len(pack) == 1:
-                done.append((pack[0].start, pack[-1].end))
-                continue
-            cut = _division(pack)
-            for part in (pack[:cut], pack[cut:]):
-                if len(part) > 1:
-                    following.append(part)
-                else:
-                    done.append((part[0].start, part[0].end))
-        pending = following
-    done.sort()
-    return done
-
-
-def _division(pack: Sequence[_Unit]) -> int:
-    """Where to divide a pack: at its last paragraph's end in the second half, else before its last unit."""
-    for cut in range(len(pack) - 1, len(pack) // 2 - 1, -1):
-        if cut > 0 and pack[cut - 1].closes_paragraph:
-            return cut
-    return len(pack) - 1

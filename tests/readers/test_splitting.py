@@ -1,9 +1,12 @@
 """Documents become passages: whole sentences up to a token budget, with exact spans."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.packing import TINY
 from ingest.splitting import estimate_tokens, split
 from schemas.documents import Document, Stretch
 from schemas.sentences import sentences
@@ -24,6 +27,11 @@ def words(texts):
 def superadditive(texts):
     """A joined text costs more than its parts, as tokenizers may count."""
     return [len(text) + len(text) ** 2 // 200 for text in texts]
+
+
+def with_blanks(texts):
+    """Every character costs, blanks between sentences too."""
+    return [len(text) for text in texts]
 
 
 def texts_of(text):
@@ -75,6 +83,38 @@ def test_passages_cover_the_text_exactly_within_the_budget(text, budget, counter
             assert any(p.start <= start and end <= p.end for p in passages)
 
 
+LINES = st.lists(
+    st.sampled_from(["天。", "地玄黄。", "天地玄黄宇宙洪荒，" * 3, "a b. ", "\n", "\n\n\n  ", "{", "..."]), max_size=60
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    text=st.one_of(TEXTS, LINES.map("".join)),
+    budget=st.integers(4, 40),
+    counter=st.sampled_from([letters, estimate_tokens, superadditive, with_blanks]),
+)
+def test_a_tiny_passage_stands_only_where_no_neighbour_can_take_it(text, budget, counter):
+    passages = split(document(text), max_tokens=budget, count_tokens=counter)
+    for left, right in itertools.pairwise(passages):
+        sizes = counter([left.text, right.text])
+        if min(sizes) >= budget * TINY:
+            continue
+        assert counter([text[left.start : right.end]])[0] > budget
+        if counter is letters:  # the tokens of its sentences add up
+            for start, _ in sentences(text[left.start : right.end])[1:]:
+                cut = left.start + start
+                halves = letters([text[left.start : cut], text[cut : right.end]])
+                assert min(halves) < budget * TINY or max(halves) > budget
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=LINES.map("".join), budget=st.integers(4, 40))
+def test_blanks_that_cost_tokens_never_lead_over_the_budget(text, budget):
+    passages = split(document(text), max_tokens=budget, count_tokens=with_blanks)
+    assert max(with_blanks([p.text for p in passages]), default=0) <= budget
+
+
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(st.sampled_from(list("天地。，ab \n")), max_size=200), budget=st.integers(2, 40))
 def test_no_passage_exceeds_the_budget(text, budget):
@@ -107,6 +147,27 @@ def test_a_passage_prefers_to_end_with_its_paragraph():
         "一二三四五。六七八九。",
         "甲乙丙丁。戊己庚辛。",
     ]
+
+
+def test_what_a_full_passage_cannot_hold_begins_the_next():
+    text = "\n          ".join(["[Unit]", "Wants=a.", "After=b.", "[Service]", "Type=oneshot.", "{", "..."])
+    assert [p.text.split() for p in split(document(text), max_tokens=60, count_tokens=with_blanks)] == [
+        ["[Unit]", "Wants=a.", "After=b."],
+        ["[Service]", "Type=oneshot.", "{", "..."],
+    ]
+
+
+def test_a_short_end_shares_the_sentences_of_the_passage_before_it():
+    assert [p.text for p in split(document("天地玄黄。" * 6 + "完。"), max_tokens=30, count_tokens=letters)] == [
+        "天地玄黄。天地玄黄。天地玄黄。",
+        "天地玄黄。天地玄黄。天地玄黄。完。",
+    ]
+    paragraphs = "天地玄黄。天地玄黄。天地玄黄。天地玄黄。\n天地玄黄。天地玄黄。完。"
+    assert [len(p.text) for p in split(document(paragraphs), max_tokens=30, count_tokens=letters)] == [20, 12]
+
+
+def test_a_tiny_document_is_one_passage():
+    assert [p.text for p in split(document("{\n..."), max_tokens=256, count_tokens=letters)] == ["{\n..."]
 
 
 def test_a_sentence_too_long_is_cut_at_clauses_then_words_then_characters():
