@@ -25,6 +25,9 @@ MEASURES = ("nDCG@10", "RR@10", "AP", "R@100")
 """What BEIR and TREC report most: nDCG@10, MRR@10, MAP, recall at 100."""
 
 
+_DEEPEST_CUTOFF = 1_000_000
+
+
 class Comparison(BaseModel):
     """A paired test of ``name`` against ``baseline``: mean difference, 95 % bootstrap interval, p (two-sided)."""
 
@@ -137,17 +140,31 @@ def evaluate(
 
 
 def parse_measures(measures: Sequence[str]) -> list[Measure]:
-    """The measures of ir-measures by their names; raises :class:`UsageError` for one it does not know."""
+    """The measures of ir-measures by their names.
+
+    Raises :class:`UsageError` for one that it does not know or that nothing installed computes.
+    """
     try:
         import ir_measures
     except ImportError as error:
         raise EncoderError("ir-measures is not installed; run: pip install ir-measures") from error
-    parsed = []
+    parsed: list[Measure] = []
     for name in measures:
         try:
-            parsed.append(ir_measures.parse_measure(name))
-        except (ValueError, NameError) as error:
+            measure: Any = ir_measures.parse_measure(name)
+            measure.validate_params()
+        except (ValueError, NameError, AssertionError, TypeError) as error:
             raise UsageError(f"measure {name!r} is not known; write it as in {', '.join(MEASURES)}.") from error
+        # trec_eval ends the whole process at a cutoff of 0.
+        if not 1 <= measure.params.get("cutoff", 1) <= _DEEPEST_CUTOFF:
+            raise UsageError(f"measure {name!r}: its cutoff must be 1 to {_DEEPEST_CUTOFF:,}.")
+        pipeline: Any = ir_measures.DefaultPipeline
+        if not pipeline.supports(measure):
+            raise UsageError(
+                f"measure {name!r} is computed by nothing that is installed; choose among {', '.join(MEASURES)} and "
+                "others of trec_eval."
+            )
+        parsed.append(measure)
     if not parsed:
         raise UsageError("name at least one measure.")
     return parsed
@@ -160,6 +177,8 @@ def measure_run(
 
     The order of the ranking counts and not its scores: trec_eval re-sorts by score and breaks ties
     in its own way, so each rank is handed to it as a distinct score.
+
+    Raises :class:`UsageError` where a measure cannot be computed of these judgments.
     """
     import ir_measures
 
@@ -172,8 +191,15 @@ def measure_run(
         for rank, (document, _) in enumerate(ranking)
     ]
     values = {str(measure): dict.fromkeys(qrels, 0.0) for measure in measures}
-    for metric in ir_measures.iter_calc(list(measures), judgments, scored):
-        values[str(metric.measure)][metric.query_id] = float(metric.value)
+    try:
+        for metric in ir_measures.iter_calc(list(measures), judgments, scored):
+            values[str(metric.measure)][metric.query_id] = float(metric.value)
+    except Exception as error:  # its providers are C, Perl and Python, and fail each in its own way
+        names = ", ".join(values)
+        raise UsageError(
+            f"{names} cannot all be computed of these judgments ({type(error).__name__}); "
+            f"leave out the rarer ones, or measure {', '.join(MEASURES)}."
+        ) from error
     return values
 
 

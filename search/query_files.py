@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -18,7 +17,8 @@ Qrels: TypeAlias = dict[str, dict[str, int]]
 Ranking: TypeAlias = Sequence[tuple[str, float]]
 """Documents with scores, best first."""
 
-_TABBED = re.compile(r"\s*[^\t]*\S[^\t]*\t[^\t]*\S[^\t]*$")
+MOST_GRADE = 10_000
+"""The highest grade of a judgment: trec_eval's time and stack grow with it, beyond a million without end."""
 
 
 def read_queries(path: Path) -> dict[str, str]:
@@ -51,6 +51,10 @@ def _query(path: Path, number: int, line: str) -> tuple[str, str]:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {number}: not JSON ({error.msg}, column {error.colno}).") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}, line {number}: nested too deep, or a number too long; write _id and text."
+        ) from error
     identifier, text = row.get("_id", row.get("id")), row.get("text")
     if isinstance(identifier, bool) or not isinstance(identifier, str | int) or identifier == "":
         raise InputError(f"{path}, line {number}: the query has no _id; give it one.")
@@ -75,7 +79,7 @@ def read_questions(path: Path) -> list[Question]:
     lines = list(_lines(path))
     if not lines:
         raise InputError(f"{path}: there is no query in it; write one on each line.")
-    if lines[0][1].lstrip().startswith("{") or all(_TABBED.match(line) for _, line in lines):
+    if lines[0][1].lstrip().startswith("{") or all(_has_id(line) for _, line in lines):
         questions = [Question(identifier, text) for identifier, text in read_queries(path).items()]
     else:
         questions = [Question(None, line.strip()) for _, line in lines]
@@ -88,11 +92,16 @@ def read_questions(path: Path) -> list[Question]:
     return questions
 
 
+def _has_id(line: str) -> bool:
+    identifier, _, text = line.partition("\t")
+    return bool(identifier.strip() and text.strip()) and "\t" not in text
+
+
 def read_qrels(path: Path) -> Qrels:
     """Grades from BEIR's ``qrels.tsv`` (query, document, grade; header or not) or TREC's four columns.
 
-    Raises :class:`InputError` with the line for another shape, a grade that is not a whole number or
-    two grades for one pair, and for a file without judgments.
+    Raises :class:`InputError` with the line for another shape, a grade that is not a whole number of at
+    most ``MOST_GRADE`` either way, or two grades for one pair, and for a file without judgments.
     """
     qrels: Qrels = {}
     header = True
@@ -115,6 +124,11 @@ def read_qrels(path: Path) -> Qrels:
                 continue
             raise InputError(f"{path}, line {number}: the grade {grade!r} is not a whole number.") from None
         header = False
+        if abs(value) > MOST_GRADE:
+            raise InputError(
+                f"{path}, line {number}: the grade {grade[:24]} is beyond {MOST_GRADE:,}; "
+                "write small whole numbers, as 0 to 3."
+            )
         if qrels.setdefault(query, {}).setdefault(document, value) != value:
             raise InputError(f"{path}, line {number}: {document!r} has two grades for the query {query!r}; keep one.")
     if not qrels:

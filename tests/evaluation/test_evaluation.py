@@ -4,7 +4,7 @@ import pytest
 
 from schemas.errors import InputError, UsageError
 from search.evaluation import compare_runs, evaluate
-from search.query_files import read_qrels, read_queries, write_trec_run
+from search.query_files import read_qrels, read_queries, read_questions, write_trec_run
 
 QUERIES = {"q1": "airport", "q2": "tale", "q3": "nobody judged this"}
 QRELS = {"q1": {"a": 2, "b": 1}, "q2": {"c": 1}}
@@ -34,6 +34,8 @@ def test_qrels_are_read_in_the_shapes_that_people_have(tmp_path, text):
         ("q1\ta\t2\nq1\tb\n", "line 2: 2 columns"),
         ("q1\ta\t2\nq1\tb\tgood\n", "line 2: the grade 'good'"),
         ("q1\ta\t2\nq1\ta\t1\n", "two grades"),
+        ("q1\ta\t2\nq1\tb\t99999999999999999999\n", "line 2: the grade 99999999999999999999 is beyond"),
+        ("q1\ta\t-10001\n", "line 1: the grade -10001 is beyond"),
         ("query-id\tcorpus-id\tscore\n", "no judgment"),
     ],
 )
@@ -54,6 +56,8 @@ def test_queries_are_read_from_beirs_jsonl(tmp_path):
         ('{"text": "x"}\n', "has no _id"),
         ('{"_id": "q", "text": "x"}\n{"_id": "q", "text": "y"}\n', "stands twice"),
         ("just words\n", "line 1: write"),
+        ('{"_id": "q", "text": "x"}\n' + '{"a":' * 5000 + "1" + "}" * 5000, "line 2: nested too deep"),
+        ('{"_id": ' + "9" * 5000 + "}", "line 1: nested too deep, or a number too long"),
         ("\n", "no query"),
     ],
 )
@@ -102,6 +106,33 @@ def test_unknown_measures_and_unjudged_queries_are_refused():
         evaluate({"one": perfect}, QUERIES, QRELS, ["nDGC@10"])
     with pytest.raises(InputError, match="same ids"):
         evaluate({"one": perfect}, {"other": "x"}, QRELS)
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    [
+        ("RBP(p=0.8)", "nothing that is installed"),
+        ("INST", "not known"),
+        ("P@0", "cutoff"),
+        ("nDCG@99999999999999999999", "cutoff"),
+        ("AP(rel=0)", "cannot all be computed"),
+    ],
+)
+def test_a_measure_that_cannot_be_computed_is_a_usage_error(measure, said):
+    with pytest.raises(UsageError, match=said):
+        evaluate({"one": perfect}, QUERIES, QRELS, [measure])
+
+
+def test_a_line_of_a_megabyte_without_a_tab_is_one_query_soon(tmp_path):
+    # check_query refuses it by its length; a quadratic search for the tab took minutes before.
+    with pytest.raises(InputError, match="line 2"):
+        read_questions(write(tmp_path / "queries", "ok\n" + "火锅 hotpot " * 100_000))
+
+
+def test_a_tab_with_nothing_before_it_or_two_of_them_are_part_of_the_query(tmp_path):
+    for line in ("\thotpot", "1\ttea\tcup", "tea\t"):
+        (question,) = read_questions(write(tmp_path / "queries", line))
+        assert question == (None, line.strip())
 
 
 def test_the_paired_test_tells_a_steady_gain_from_noise():
