@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import ge, gt, le, lt
+from typing import TypeAlias
+
+Span: TypeAlias = tuple[datetime, datetime]
+"""From a moment on until before another."""
 
 COMPARISONS: dict[str, Callable[[datetime, datetime], bool]] = {">": gt, ">=": ge, "<": lt, "<=": le}
 
@@ -35,6 +39,27 @@ def when(text: str) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=100_000)
+def span(text: str) -> Span | None:
+    """All the time that a text names: a year, month or day, or a minute or second of it. None for other text."""
+    match, begin = _DATE.fullmatch(text), when(text)
+    if match is None or begin is None:
+        return None
+    try:
+        if clock := match["time"]:
+            length = (
+                timedelta(microseconds=1) if "." in clock else timedelta(seconds=60 if clock.count(":") == 1 else 1)
+            )
+            return begin, begin + length
+        if match["day"]:
+            return begin, begin + timedelta(days=1)
+        if match["month"]:
+            return begin, (begin + timedelta(days=31)).replace(day=1)
+        return begin, begin.replace(year=begin.year + 1)
+    except (ValueError, OverflowError):
+        return begin, datetime.max.replace(tzinfo=UTC)
+
+
 def is_other_date(text: str) -> bool:
     """Whether a text is a date in a form that the engines do not read."""
     return text.lstrip()[:1].isdigit() and _ENGINES.match(text) is None and when(text) is not None
@@ -45,3 +70,9 @@ def dates_within(values: Iterable[str], comparison: str, bound: datetime) -> lis
     compare = COMPARISONS[comparison]
     found = ((value, when(value)) for value in values if is_other_date(value))
     return sorted(value for value, moment in found if moment is not None and compare(moment, bound))
+
+
+def dates_in(values: Iterable[str], spans: Sequence[Span]) -> list[str]:
+    """Those of ``values`` that lie whole in one of ``spans`` and that the engines cannot read as dates; sorted."""
+    found = ((value, span(value)) for value in values if is_other_date(value))
+    return sorted(value for value, own in found if own and any(a <= own[0] and own[1] <= b for a, b in spans))

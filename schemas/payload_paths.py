@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 MIXED = "mixed"
@@ -17,7 +17,10 @@ _DEEPEST = 16
 
 
 def payload_path(name: str) -> str | None:
-    """One field's name as a step of a path; None for a name with a quotation mark, which no path can say."""
+    """One field's name as a step of a path; None for a name with a quotation mark.
+
+    The engines refuse every path that holds one within a name, escaped in whatever way.
+    """
     if _PLAIN.match(name):
         return name
     return None if '"' in name or not name else f'"{name}"'
@@ -43,7 +46,12 @@ def payload_values(payload: Mapping[str, Any], prefix: str = "", depth: int = 0)
             yield path, value
 
 
-def find_path(name: str, paths: Mapping[str, Any]) -> str | None:
-    """Which of ``paths`` a person means by ``name``: as it is, without its quotation marks, or nested with dots."""
-    plain = {path.replace('"', "").replace("[]", ""): path for path in paths}
-    return name if name in paths else plain.get(name)
+def names_of(paths: Iterable[str]) -> dict[str, str]:
+    """What a person may call each of ``paths``: as it is, without its quotation marks, or nested with dots alone."""
+    known = list(paths)
+    plain = {path: path.replace('"', "") for path in known}
+    return {
+        **{name.replace("[]", ""): path for path, name in plain.items()},
+        **{name: path for path, name in plain.items()},
+        **{path: path for path in known},
+    }

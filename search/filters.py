@@ -6,13 +6,15 @@ import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from qdrant_client import models
 
-from schemas.dates import dates_within, when
+from schemas.dates import Span, dates_in, dates_within, span, when
 from schemas.errors import UsageError
-from schemas.payload_paths import DATED, MIXED, find_path
+from schemas.numbers import unadorned
+from schemas.payload_paths import DATED, MIXED, names_of
 from search.text_match import MOST_MATCHES, ValuesOf, matching_values
 
 META = "meta"
@@ -28,7 +30,8 @@ _TEXT = ("keyword", DATED, MIXED)
 """The types of fields that hold text."""
 
 _BAR = re.compile(r"(?<!\\)\|")
-_CONDITION = re.compile(r"^\s*(?P<field>.+?)\s*(?P<op>!=|>=|<=|=|>|<|~)\s*(?P<value>.*?)\s*$", re.DOTALL)
+_COMPARISON = re.compile(r"\s*(?P<op>!=|>=|<=|=|>|<|~)\s*(?P<value>.*?)\s*\Z", re.DOTALL)
+_OPERATOR = re.compile(r"[!=<>~]")
 _TRUE, _FALSE = {"true", "yes", "1", "是"}, {"false", "no", "0", "否"}
 
 
@@ -43,27 +46,29 @@ def parse_where(
     ``FIELD>=N`` and its kin (numbers, and dates in text: ``schemas.dates``), ``FIELD~WORDS`` (text that
     holds the words, by ``search.text_match``). ``values_of`` gives a field's distinct values; without it
     words are found by the engine, and dates in ISO's form alone. In a mixed field ``12`` is the number
-    and the text. An empty value asks for points without the field.
+    and the text. A date is equal to all that lies in the day (month, minute) that it names. ``FIELD=`` asks
+    for points without the field.
 
-    Raises ``UsageError`` for an unknown field, naming near ones, and for a value of another type.
+    Raises ``UsageError`` for an unknown field, naming near ones, for a value of another type, and for
+    none after the other operators.
     """
     if not conditions:
         return None
     must: list[Any] = []
     must_not: list[Any] = []
     for condition in conditions:
-        match = _CONDITION.match(condition)
-        if match is None:
-            raise UsageError(f"--where {condition!r}: write FIELD=VALUE, for example --where city=Seattle.")
-        field, op, value = match["field"], match["op"], match["value"]
-        key, kind = _key(field, fields, condition)
+        key, kind, op, value = _parts(condition, fields)
         if value == "":
+            if op not in ("=", "!="):
+                raise UsageError(
+                    f"--where {condition!r}: write after {op} what to compare with; "
+                    "FIELD= finds what has no such field, FIELD!= what has one."
+                )
             empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
             (must_not if op == "!=" else must).append(empty)
         elif op in ("=", "!="):
             parts = [part.replace("\\|", "|") for part in _BAR.split(value)]
-            values = [meant for part in parts for meant in _meant(part, kind, condition)]
-            (must if op == "=" else must_not).append(_equal(key, values))
+            (must if op == "=" else must_not).append(_any_of(key, parts, kind, condition, values_of))
         elif op == "~":
             must.append(_holding(key, value, kind, condition, values_of))
         else:
@@ -71,16 +76,55 @@ def parse_where(
     return models.Filter(must=must or None, must_not=must_not or None)
 
 
-def _key(field: str, fields: Mapping[str, str], condition: str) -> tuple[str, str]:
-    """Where the field is in the payload, and its type."""
-    if (path := find_path(field, fields)) is not None:
-        return f"{META}.{path}", fields[path]
-    if field in OWN_FIELDS:
-        return field, OWN_FIELDS[field]
-    known = sorted({*(path.replace('"', "").replace("[]", "") for path in fields), *OWN_FIELDS})
-    near = difflib.get_close_matches(field, known, n=3)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}."
+def _parts(condition: str, fields: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """Where a condition's field is in the payload, its type, the operator and the value.
+
+    A field's name may hold operators and blanks: the longest name known that the condition begins with is meant.
+    """
+    known = {name: (name, kind) for name, kind in OWN_FIELDS.items()}
+    known |= {name: (f"{META}.{path}", fields[path]) for name, path in names_of(fields).items()}
+    for text in (condition, condition.lstrip()):
+        for name in sorted(known, key=len, reverse=True):
+            if text.startswith(name) and (match := _COMPARISON.match(text, len(name))):
+                return *known[name], match["op"], match["value"]
+    operator = _OPERATOR.search(condition.lstrip(), 1)
+    if operator is None or (field := condition.lstrip()[: operator.start()].rstrip()) == "":
+        raise UsageError(f"--where {condition!r}: write FIELD=VALUE, for example --where city=Seattle.")
+    shown = sorted({*(path.replace('"', "").replace("[]", "") for path in fields), *OWN_FIELDS})
+    near = difflib.get_close_matches(field, shown, n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(shown)}."
     raise UsageError(f"--where {condition!r}: the corpus has no field {field!r}; {hint}")
+
+
+def _any_of(key: str, parts: Sequence[str], kind: str, condition: str, values_of: ValuesOf | None) -> Any:
+    """One of ``parts`` as it is written; what reads as a date in a field of dates, by the time that it names."""
+    values = [meant for part in parts for meant in _meant(part, kind, condition)]
+    spans = [found for part in parts if (found := _time(part, kind)) is not None]
+    if spans and kind != "keyword" and values_of is not None:
+        try:
+            dates = dates_in(values_of(key), spans)
+        except UsageError:
+            # Too many different values to look through: they are compared as they are written.
+            dates = []
+        _check_matches(dates, condition)
+        values += [date for date in dates if date not in values]
+    conditions = [_equal(key, values)]
+    conditions += [
+        models.FieldCondition(key=key, range=models.DatetimeRange(gte=begin, lt=end)) for begin, end in spans
+    ]
+    return conditions[0] if len(conditions) == 1 else models.Filter(should=conditions)
+
+
+def _time(value: str, kind: str) -> Span | None:
+    """What a value means as a date: a number of four digits may be anything, and so may months in a field of text."""
+    if kind not in _TEXT or value.strip().isdecimal() or (found := span(value)) is None:
+        return None
+    return found if kind != "keyword" or found[1] - found[0] <= timedelta(days=1) else None
+
+
+def _check_matches(found: Sequence[str], condition: str) -> None:
+    if len(found) > MOST_MATCHES:
+        raise UsageError(f"--where {condition!r}: {len(found):,} values match, more than {MOST_MATCHES:,}.")
 
 
 def _meant(value: str, kind: str, condition: str) -> list[str | int | float | bool]:
@@ -116,9 +160,12 @@ def _number(text: str, condition: str) -> int | float:
 
 
 def _as_number(text: str) -> int | float | None:
+    plain, _ = unadorned(text)
+    if "_" in plain:  # Python's own separator, nobody else's
+        return None
     for kind in (int, float):
         try:
-            number = kind(text)
+            number = kind(plain)
         except ValueError:
             continue
         return number if math.isfinite(number) else None
@@ -164,8 +211,7 @@ def _range(key: str, op: str, value: str, kind: str, condition: str, values_of: 
         either.append(models.FieldCondition(key=key, range=models.DatetimeRange(**end)))
         # Only where the ingest saw such dates: to list all values of a field takes a second for 50,000.
         found = dates_within(values_of(key), op, moment) if values_of is not None and kind != "keyword" else []
-        if len(found) > MOST_MATCHES:
-            raise UsageError(f"--where {condition!r}: {len(found):,} values match, more than {MOST_MATCHES:,}.")
+        _check_matches(found, condition)
         if found:
             either.append(models.FieldCondition(key=key, match=models.MatchAny(any=found)))
     if not either:

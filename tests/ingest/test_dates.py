@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.payloads import FieldTypes, index_type
-from schemas.dates import dates_within, when
+from schemas.dates import dates_in, dates_within, span, when
 
 FORMS = [
     "{0:%Y-%m-%d}", "{0:%Y/%m/%d}", "{0.year}/{0.month}/{0.day}", "{0.year}.{0.month}.{0.day}",
@@ -36,6 +36,25 @@ def test_other_text_is_no_date(text):
 @pytest.mark.parametrize(("text", "day"), [("2021", "2021-01-01"), ("2021-6", "2021-06-01"), ("2021年", "2021-01-01")])
 def test_what_is_left_out_is_the_first(text, day):
     assert when(text) == when(day)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("2020", "2021-01-01"), ("2020-02", "2020-03-01"), ("2020年12月", "2021-01-01"), ("2020/2/28", "2020-02-29"),
+        ("2020-02-28 23:59", "2020-02-29"), ("2020-02-28T23:59:59Z", "2020-02-29"), ("9999-12-31", None),
+    ],
+)  # fmt: skip
+def test_a_date_names_all_the_time_until_the_next(text, end):
+    begin, found = span(text)
+    assert begin == when(text) < found
+    assert end is None or found == when(end)
+
+
+def test_a_value_lies_in_a_day_only_where_all_of_it_does():
+    values = ["2021/06/30", "2021.6.30 08:15", "2021/06", "2021/07/01", "2021-06-30", "x"]
+    assert dates_in(values, [span("2021-06-30")]) == ["2021.6.30 08:15", "2021/06/30"]
+    assert dates_in(values, [span("2021年6月")]) == ["2021.6.30 08:15", "2021/06", "2021/06/30"]
 
 
 def test_dates_that_engines_read_are_left_to_them():

@@ -37,6 +37,13 @@ def test_numbers_are_compared(sign, name):
     assert getattr(found.must[0].range, name) == 99.5
 
 
+@pytest.mark.parametrize(
+    ("written", "number"), [("1,000", 1000), ("１，２００．５", 1200.5), ("¥3,999", 3999), ("599元", 599), ("-$5", -5)]
+)
+def test_numbers_are_read_as_people_write_them(written, number):
+    assert parse_where([f"price>={written}"], FIELDS).must[0].range.gte == number
+
+
 @pytest.mark.parametrize(("word", "value"), [("true", True), ("是", True), ("no", False), ("FALSE", False)])
 def test_yes_and_no_in_both_languages(word, value):
     assert parse_where([f"has_pool={word}"], FIELDS).must[0].match.value is value
@@ -70,6 +77,11 @@ def test_a_document_s_own_field_wins_over_ours():
         ("city>Seattle", "holds text"),
         ("has_pool>1", "holds yes or no"),
         ("zzz=1", "there are"),
+        *((f"stars{sign}", "what to compare with") for sign in (">=", ">", "<", "<=")),
+        ("city~ ", "what to compare with"),
+        ("price=1_0", "holds numbers"),
+        ("price=1,00", "holds numbers"),
+        ("=x", "FIELD=VALUE"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(condition, said):

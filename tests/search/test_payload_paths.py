@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from ingest import ingest
 from schemas.errors import UsageError
 from schemas.ingest import CorpusOptions
-from schemas.payload_paths import find_path, payload_path, payload_values
+from schemas.payload_paths import names_of, payload_path, payload_values
 from search import Corpus
 from search.filters import parse_where
 from stores.embedded import EdgeStore
 from stores.server import ServerStore
 
-NAMES = ["Hotel Rating", "price(元)", "a.b", "a[0]", "a-b", "a/b", "深 层", "价格:元", "#1", "it's", "Prix d’été"]
+ODD = ["A=B", "size>10", "note~x", "has space ", " led", "x[]", "a!=b", "a", "a<"]
+NAMES = [*ODD, "Hotel Rating", "price(元)", "a.b", "a[0]", "a-b", "a/b", "深 层", "价格:元", "#1", "it's", "Prix d’été"]
 ROWS = [
     dict.fromkeys(NAMES, "yes") | {"size": {"rooms": 12, "in all": {"m²": 7.5}}, "beds": [{"kind": "twin"}]},
     dict.fromkeys(NAMES, "no") | {"size": {"rooms": 90}, "beds": [{"kind": "king"}, {"kind": "single"}]},
@@ -43,6 +44,19 @@ def test_a_field_of_any_name_can_be_asked_for(corpus, name):
     assert found(corpus, f"{name}!=yes") == {"1", "2"}
     assert found(corpus, f"{name}~NO") == {"1"}
     assert found(corpus, f"{name}=") == {"2"}
+
+
+def test_the_longest_name_that_a_condition_begins_with_is_meant():
+    fields = {"size": "integer", '"size>10"': "keyword", "A": "keyword", '"A=B"': "integer", '"led "': "keyword"}
+    for where, key in {
+        "size>10=big": 'meta."size>10"',
+        "size>10": "meta.size",
+        "A=B=1": 'meta."A=B"',
+        "A=B": "meta.A",
+        "  size=10": "meta.size",
+        "led =1": 'meta."led "',
+    }.items():
+        assert parse_where([where], fields).must[0].key == key
 
 
 @pytest.mark.parametrize(
@@ -89,7 +103,7 @@ def test_every_path_is_found_again_by_its_name(payload):
         if payload_path(name) is None:
             assert '"' in name
         else:
-            assert find_path(payload_path(name), paths) == payload_path(name)
+            assert names_of(paths)[payload_path(name)] == payload_path(name)
 
 
 def test_what_is_nested_beyond_measure_is_passed_over():
