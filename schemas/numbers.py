@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord("￥"): "¥", ord("￡"): "£"}
+_LONGEST = 60
 _SIGN = "[¥$€£元]"
 _WRITTEN = re.compile(
     rf"(?P<minus>-?)(?P<before>{_SIGN}?)\s*(?P<inner>-?)"
@@ -18,6 +19,8 @@ def unadorned(text: str) -> tuple[str, str]:
     Text that is no such number comes back as it is, without a sign. Leading zeros stay, by which a
     caller can tell names from numbers.
     """
+    if len(text) > _LONGEST:
+        return text, ""
     match = _WRITTEN.fullmatch(text.strip().translate(_HALF_WIDTH))
     if match is None or (match["minus"] and match["inner"]) or (match["before"] and match["after"]):
         return text, ""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.documents import JSON
 from schemas.errors import InputError
+from schemas.numbers import unadorned
 
 _SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
     "hotels": {
@@ -144,6 +146,9 @@ _SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _FLOAT = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?|-?\.\d+")
 
+_NAME = "name"
+"""Text with a digit in it, as of room 12A or version 1.2.3: a number beside it is one of a kind, not an amount."""
+
 
 def normal_name(name: str) -> str:
     """A column's name without case, width, spaces, underscores and hyphens."""
@@ -196,34 +201,51 @@ def _listing(names: Sequence[str]) -> str:
 
 
 class ColumnTypes:
-    """The type of each CSV column, decided from sample rows: a filter needs one type a column.
+    """The type of each CSV column, decided from sample rows: a filter wants one type a column.
 
-    A column is bool, int or float where every value of the sample that is not empty is one
-    (numbers with leading zeros or a plus are names, like postcodes and telephone numbers), else
-    str. A later cell that does not parse stays a string.
+    A column is bool, int or float where every value of the sample that is not empty is one, else str.
+    Numbers may have thousands separators, full width and, one a column, a currency sign
+    (``schemas.numbers``); with leading zeros or a plus they are names, like postcodes and telephone
+    numbers. A column of which most cells are numbers and the others hold no digit ("on request", 面议)
+    is one of numbers too. A cell that does not parse stays a string.
     """
 
     def __init__(self, sample: Iterable[Mapping[str, JSON]]) -> None:
-        kinds: dict[str, set[str]] = {}
+        kinds: dict[str, Counter[str]] = {}
+        self._signs: dict[str, set[str]] = {}
         for row in sample:
             for name, value in row.items():
-                if isinstance(value, str) and value.strip():
-                    kinds.setdefault(name, set()).add(_kind(value.strip()))
-        self.types = {name: _common(found) for name, found in kinds.items()}
+                if isinstance(value, str) and (text := value.strip()):
+                    plain, sign = unadorned(text)
+                    kind = _kind(plain)
+                    kinds.setdefault(name, Counter())[_NAME if kind == "str" and _has_digit(text) else kind] += 1
+                    self._signs.setdefault(name, set()).add(sign)
+        self.types = {
+            name: _common(found) if len(self._signs[name] - {""}) < 2 else "str" for name, found in kinds.items()
+        }
 
     def convert(self, name: str, value: JSON) -> JSON:
         """The cell as its column's type; other than strings come back as they are."""
         if not isinstance(value, str):
             return value
         text, kind = value.strip(), self.types.get(name, "str")
-        own = _kind(text)
-        if kind == "bool" and own == "bool":
-            return text.lower() == "true"
+        if kind == "str":
+            return text
+        plain, sign = unadorned(text)
+        own = _kind(plain)
+        if kind == "bool":
+            return text.lower() == "true" if own == "bool" else text
+        if sign and sign not in self._signs[name]:
+            return text
         if kind == "int" and own == "int":
-            return int(text)
+            return int(plain)
         if kind == "float" and own in {"int", "float"}:
-            return float(text)
+            return float(plain)
         return text
+
+
+def _has_digit(text: str) -> bool:
+    return any(char.isdigit() for char in text)
 
 
 def _kind(text: str) -> str:
@@ -234,7 +256,10 @@ def _kind(text: str) -> str:
     return "float" if _FLOAT.fullmatch(text) and len(text) < 40 else "str"
 
 
-def _common(kinds: set[str]) -> str:
-    if len(kinds) == 1:
-        return next(iter(kinds))
-    return "float" if kinds == {"int", "float"} else "str"
+def _common(kinds: Counter[str]) -> str:
+    if set(kinds) == {"bool"}:
+        return "bool"
+    numbers = kinds["int"] + kinds["float"]
+    if kinds[_NAME] or numbers <= kinds.total() - numbers:
+        return "str"
+    return "float" if kinds["float"] else "int"

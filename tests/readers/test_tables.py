@@ -40,6 +40,37 @@ def test_a_chinese_csv_of_hotels_is_recognised_and_its_columns_typed(load):
     assert hotels[1].payload["评分"] == 5.0
 
 
+@pytest.mark.parametrize(
+    ("cells", "kept"),
+    [
+        (["128", "１９９", "¥3,999", "599元"], [128, 199, 3999, 599]),
+        (["1,200.50", "-￥3", "7"], [1200.5, -3.0, 7.0]),
+        (["$5", "¥5"], ["$5", "¥5"]),
+        (["1,50", "2"], ["1,50", "2"]),
+        (["128", "面议", "599", "on request", "7"], [128, "面议", 599, "on request", 7]),
+        (["128", "面议"], ["128", "面议"]),
+        (["12", "12A", "14", "15"], ["12", "12A", "14", "15"]),
+        (["1.10", "1.2.3", "1.3"], ["1.10", "1.2.3", "1.3"]),
+        (["００１２３", "98101"], ["００１２３", "98101"]),
+        (["true", "FALSE"], [True, False]),
+        (["1_0", "2"], ["1_0", "2"]),
+    ],
+    ids=str,
+)
+def test_a_column_of_numbers_is_read_however_they_are_written_and_names_are_kept(load, cells, kept):
+    table = "id;text;cell\n" + "".join(f"{row};x;{cell}\n" for row, cell in enumerate(cells))
+    _, records, _ = load("a.csv", table)
+    values = [record.payload["cell"] for record in records]
+    assert values == kept
+    assert list(map(type, values)) == list(map(type, kept))
+
+
+def test_an_amount_in_another_currency_below_the_sample_stays_text(load):
+    table = "id,text,cell\n" + "".join(f"{row},x,¥{row + 1}\n" for row in range(1000)) + "z,x,$7\ny,x,¥8\n"
+    _, records, _ = load("a.csv", table)
+    assert [record.payload["cell"] for record in records[-2:]] == ["$7", 8]
+
+
 def test_branches_with_one_name_are_told_apart_by_address_and_a_repeat_is_set_aside(load):
     table = "Name\tAddress\tDescription\nInn\tA St\tnice\nInn\tB St\tnicer\nInn\tB St\tnicer\nInn\tA St\tnice\n"
     _, hotels, rejected = load("a.tsv", table)
