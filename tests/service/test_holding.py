@@ -7,7 +7,7 @@ import pytest
 
 from ingest import ingest
 from ingest.corpus import delete_corpus
-from schemas.errors import CorpusNotFound, StoreLocked
+from schemas.errors import CorpusNotFound, StoreLocked, StoreUnavailable
 from schemas.ingest import CorpusOptions
 from service.holding import Holder
 from stores.opening import open_store
@@ -110,3 +110,123 @@ def test_requests_at_the_same_time_get_the_same_answers(write, holder):
     assert not errors
     assert found == [["bridge", "lantern", "river"]] * 80
     assert holder.open_corpora == 1
+
+
+def test_who_waits_while_a_corpus_is_found_locked_is_told_so_at_once(tmp_path, write, holder):
+    write("river")
+    entered = []
+
+    def ask(turn):
+        with turn as corpus:
+            entered.append(corpus)
+            return corpus.search("river").hits
+
+    waiting = [holder.corpus("c") for _ in range(20)]
+    with open_store(tmp_path / "store") as other:
+        other.count("c.g1.passages")
+        for turn in waiting:
+            with pytest.raises(StoreLocked, match="is in use"):
+                ask(turn)
+        assert len(entered) == 1
+        with pytest.raises(StoreLocked):
+            ask(holder.corpus("c"))
+        assert len(entered) == 2
+    assert ask(holder.corpus("c"))
+
+
+def test_who_waits_while_a_server_does_not_answer_is_told_so_at_once():
+    opened = []
+
+    def open_():
+        opened.append(open_store("http://127.0.0.1:1", timeout=0.1))
+        return opened[-1]
+
+    holder = Holder(open_, idle=10)
+    for coming in (lambda: holder.corpus("c"), holder.whole):
+        opened.clear()
+        waiting = [coming() for _ in range(20)]
+        for turn in waiting:
+            with pytest.raises(StoreUnavailable, match="does not answer"), turn as store:
+                store.list_corpora()
+        assert len(opened) == 1
+        with pytest.raises(StoreUnavailable), coming() as store:
+            store.list_corpora()
+        assert len(opened) == 2
+    assert holder._held == {}
+
+
+def test_a_failure_told_to_those_who_wait_is_no_failure_of_theirs_to_tell(tmp_path, write, holder):
+    write("river")
+    early, late = holder.corpus("c"), []
+
+    def ask():
+        with holder.corpus("c") as corpus:
+            late.append(holder.corpus("c"))
+            corpus.search("river")
+
+    with open_store(tmp_path / "store") as other:
+        other.count("c.g1.passages")
+        with pytest.raises(StoreLocked):
+            ask()
+        after = holder.corpus("c")
+        for turn in (early, *late):
+            with pytest.raises(StoreLocked), turn:
+                raise AssertionError("it waited while the attempt failed")
+    with after as corpus:
+        assert corpus.search("river").hits
+
+
+def test_a_corpus_that_is_deleted_is_not_closed_under_who_asks_it(write, holder):
+    write("river")
+    told = []
+
+    def ask(first=lambda corpus: None):
+        try:
+            with holder.corpus("c") as corpus:
+                first(corpus)
+                corpus.search("river")
+        except CorpusNotFound as error:
+            told.append(error)
+
+    other = threading.Thread(target=ask)
+
+    def delete(corpus):
+        corpus.store.delete_corpus("c")
+        other.start()
+        other.join(0.2)
+
+    ask(delete)
+    other.join()
+    assert len(told) == 2
+    assert holder._held == {}
+
+
+def test_a_corpus_that_is_being_closed_holds_up_no_other(tmp_path, write):
+    write("river")
+    closing, go_on = threading.Event(), threading.Event()
+
+    def open_():
+        store = open_store(tmp_path / "store", lock_wait=0.1)
+        close = store.close
+
+        def slowly():
+            closing.set()
+            go_on.wait(30)
+            close()
+
+        store.close = slowly
+        return store
+
+    holder = Holder(open_, idle=10)
+    titles(holder)
+    closer = threading.Thread(target=holder.close)
+    closer.start()
+    assert closing.wait(30)
+    assert holder.open_corpora == 0
+    turn = threading.Thread(target=titles, args=[holder])
+    turn.start()
+    go_on.set()
+    turn.join()
+    closer.join()
+    assert holder.open_corpora == 1
+    holder.close()
