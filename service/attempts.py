@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,13 +20,15 @@ class Attempts:
     """
 
     def __init__(self) -> None:
-        self._order = itertools.count()
+        self._order = 0
         self._guard = threading.Lock()
         self._failed: dict[str, tuple[int, XunyiError]] = {}
 
     def come(self) -> int:
         """One's place in the order in which requests came and attempts failed."""
-        return next(self._order)
+        with self._guard:
+            self._order += 1
+            return self._order
 
     def check(self, name: str, came: int) -> None:
         """Raise the failure of an attempt that ended after ``came``; what failed before may go well by now."""
@@ -44,8 +45,9 @@ class Attempts:
             yield
         except (StoreLocked, StoreUnavailable) as error:
             with self._guard:
+                self._order += 1
                 self._failed.pop(name, None)
-                self._failed[name] = next(self._order), type(error)(str(error))
+                self._failed[name] = self._order, type(error)(str(error))
                 if len(self._failed) > REMEMBERED:
                     del self._failed[next(iter(self._failed))]
             raise

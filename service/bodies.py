@@ -14,6 +14,18 @@ MOST_HITS = 1_000
 MOST_QUERIES = 1_000
 """Queries in one request."""
 
+MOST_CONDITIONS = 32
+"""Conditions of ``where``: one with ``~`` may look through all values of a field, and the corpus waits for it."""
+
+MOST_NAMES = 100
+"""Spaces, documents or words in one request."""
+
+Condition = Annotated[str, Field(max_length=10_000)]
+Name = Annotated[str, Field(max_length=200)]
+Word = Annotated[str, Field(max_length=200)]
+Named = Annotated[str, Field(max_length=2_000)]
+"""A document's id or title."""
+
 
 class _Body(BaseModel):
     # A misspelt option must not be passed over in silence.
@@ -25,11 +37,13 @@ class Options(_Body):
 
     limit: int = Field(10, ge=1, le=MOST_HITS)
     offset: int = Field(0, ge=0)
-    spaces: list[str] | None = None
-    where: list[str] = Field(default_factory=list, description="FIELD=V, =A|B, !=V, >=N, <N, ~words")
+    spaces: list[Name] | None = Field(None, max_length=MOST_NAMES)
+    where: list[Condition] = Field(
+        default_factory=list, max_length=MOST_CONDITIONS, description="FIELD=V, =A|B, !=V, >=N, <N, ~words"
+    )
     fusion: Literal["zscore", "convex", "rrf", "dbsf"] | None = None
     by: Literal["passage", "document"] = "passage"
-    rerank: str | None = None
+    rerank: Name | None = None
     rerank_top: int = Field(50, ge=1, le=MOST_HITS)
     diversity: float | None = Field(None, ge=0, le=1)
     explain: bool = Field(False, description="ranks deeper than a search looks, too")
@@ -44,23 +58,23 @@ class SearchAddress(Options):
 class SearchBody(SearchAddress):
     """One query."""
 
-    weights: dict[str, float] | None = None
+    weights: dict[Name, float] | None = Field(None, max_length=MOST_NAMES)
 
 
 class BatchBody(Options):
     """Several queries, answered in one round."""
 
     queries: list[Annotated[str, Field(max_length=MAX_QUERY)]] = Field(min_length=1, max_length=MOST_QUERIES)
-    weights: dict[str, float] | None = None
+    weights: dict[Name, float] | None = Field(None, max_length=MOST_NAMES)
 
 
 class RecommendBody(_Body):
     """Documents by id or title."""
 
-    like: list[str] = Field(min_length=1, max_length=100)
-    unlike: list[str] = Field(default_factory=list, max_length=100)
-    spaces: list[str] | None = None
-    where: list[str] = Field(default_factory=list)
+    like: list[Named] = Field(min_length=1, max_length=MOST_NAMES)
+    unlike: list[Named] = Field(default_factory=list, max_length=MOST_NAMES)
+    spaces: list[Name] | None = Field(None, max_length=MOST_NAMES)
+    where: list[Condition] = Field(default_factory=list, max_length=MOST_CONDITIONS)
     limit: int = Field(10, ge=1, le=MOST_HITS)
 
 

@@ -20,6 +20,10 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """Upper bounds of the histograms' buckets: a search is a matter of milliseconds, a first one loads a model."""
 
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods that are counted by their names; of invented ones there is no end."""
+
+
 class Metrics:
     """One service's own registry; ``open_corpora`` is asked when the text is made."""
 
@@ -50,7 +54,7 @@ class Metrics:
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request by its route's pattern, never by its path, of which there is no end."""
-        self._requests.labels(route, method, str(status)).inc()
+        self._requests.labels(route, method if method in METHODS else "other", str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def answer(self, response: SearchResponse) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from fastapi import FastAPI, Response
@@ -26,6 +26,10 @@ def add_page(app: FastAPI) -> None:
         app.add_api_route(path, _file(name, kind), include_in_schema=False, methods=["GET", "HEAD"])
 
 
-def _file(name: str, kind: str) -> Callable[[], Response]:
+def _file(name: str, kind: str) -> Callable[[], Awaitable[Response]]:
     content = files("service").joinpath("data", name).read_bytes()
-    return lambda: Response(content, media_type=kind, headers=HEADERS)
+
+    async def file() -> Response:
+        return Response(content, media_type=kind, headers=HEADERS)
+
+    return file

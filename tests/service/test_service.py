@@ -1,10 +1,7 @@
 """The HTTP service over a real embedded store: what is asked by address or by body, and what is refused."""
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from ingest import ingest
-from schemas.ingest import CorpusOptions
 from search import Corpus
 
 fastapi = pytest.importorskip("fastapi", reason="the extra 'service' is not installed")
@@ -12,28 +9,6 @@ fastapi = pytest.importorskip("fastapi", reason="the extra 'service' is not inst
 from fastapi.testclient import TestClient  # noqa: E402
 
 from service.app import create_app  # noqa: E402
-
-HOTELS = """name,address,desc,city,stars
-Runway Rest,1 Field Rd,"Five minutes from the airport, with a free shuttle.",Seattle,3
-湖畔客栈,湖滨路8号,推窗见湖，可带宠物，早餐自制。,杭州,4
-Harbour House,9 Pier,"Rooms over the harbour, and a sauna. The airport is far.",Seattle,5
-松间温泉酒店,山路1号,雪后泡温泉，松林环绕。,杭州,5
-"""
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("service")
-    (folder / "hotels.csv").write_text(HOTELS, encoding="utf-8")
-    options = CorpusOptions(spaces=["tfidf", "word2vec"])
-    ingest([folder / "hotels.csv"], "hotels", store=str(folder / "store"), options=options)
-    return str(folder / "store")
-
-
-@pytest.fixture
-def client(store):
-    with TestClient(create_app(store), raise_server_exceptions=False) as opened:
-        yield opened
 
 
 def test_a_search_gives_what_python_gives(client, store):
@@ -104,17 +79,13 @@ def test_a_body_that_is_no_json_is_refused(client):
     assert (answer.status_code, answer.json()["error"]["kind"]) == (422, "RequestInvalid")
 
 
-def test_every_request_and_stage_is_counted_for_prometheus(client):
+def test_every_request_and_stage_is_counted_for_prometheus(client, counted):
     for _ in range(3):
         client.post("/v1/corpora/hotels/search", json={"query": "airport"})
     client.post("/v1/corpora/hotels/search", json={"query": "zzz", "spaces": ["tfidf"]})
     client.get("/v1/corpora/motels")
     client.get("/made/up/path")
-    found = {
-        (sample.name, *sorted(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(client.get("/metrics").text)
-        for sample in family.samples
-    }
+    found = counted()
     assert found["xunyi_queries_total", "hotels"] == 4
     assert found["xunyi_empty_answers_total", "hotels"] == 1
     assert found["xunyi_stage_seconds_count", "hotels", "search"] == 4

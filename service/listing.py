@@ -1,0 +1,119 @@
+"""Routes that tell what there is: the corpora, one of them, and how the service itself does."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict
+
+from schemas.errors import StoreDamaged, UsageError
+from schemas.manifest import CorpusManifest, Counts
+from schemas.spaces import Space
+from search.catalog import CorpusInfo, corpus_info
+from service import failures
+from service.described import OF_CORPUS, OF_SERVICE, OF_STORE, refusals
+from service.metrics import Metrics
+from service.turns import Turn, WholeStore
+from stores.base import Store
+
+
+class CorpusSummary(BaseModel):
+    """A corpus and how much it holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    corpus: str
+    counts: Counts
+    spaces: dict[str, Space]
+    payload_fields: dict[str, str]
+    complete: bool
+    created: str
+    updated: str
+
+
+class DamagedCorpus(BaseModel):
+    """A corpus of which nothing else can be said."""
+
+    model_config = ConfigDict(frozen=True)
+
+    corpus: str
+    error: str
+
+
+class Corpora(BaseModel):
+    """The corpora of a store, by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    corpora: list[CorpusSummary | DamagedCorpus]
+
+
+def health_route() -> APIRouter:
+    """Whether the service runs: the one answer that waits for nothing, not even for a thread."""
+    router = APIRouter(tags=["care"], responses=refusals(OF_SERVICE))
+
+    @router.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether the service runs."""
+        return {"status": "ok", "version": version("xunyi")}
+
+    return router
+
+
+def care_routes(metrics: Metrics) -> APIRouter:
+    """For whoever runs the service."""
+    router = APIRouter(tags=["care"])
+
+    @router.get("/ready", responses=refusals(OF_STORE))
+    def ready(whole: WholeStore) -> dict[str, Any]:
+        """Whether the store answers."""
+        with whole as store:
+            return {"status": "ok", "corpora": len(store.list_corpora())}
+
+    @router.get("/metrics", response_class=Response, responses={**refusals(OF_SERVICE), **_PROMETHEUS})
+    async def prometheus() -> Response:
+        """Counters and timings, for Prometheus."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+def corpus_routes(metrics: Metrics) -> APIRouter:
+    """What corpora there are."""
+    router = APIRouter(prefix="/v1/corpora", tags=["corpora"])
+
+    @router.get("", responses=refusals(OF_STORE))
+    def corpora(whole: WholeStore) -> Corpora:
+        """The corpora of the store, with how much each holds; of a damaged one what is wrong."""
+        with whole as store:
+            found = [_listed(store, name, metrics) for name in store.list_corpora()]
+        return Corpora(corpora=[one for one in found if one is not None])
+
+    @router.get("/{corpus}", responses=refusals(OF_CORPUS))
+    def info(corpus: str, turn: Turn) -> CorpusInfo:
+        """What made a corpus, and what it holds."""
+        with turn as opened:
+            return corpus_info(corpus, opened.store).model_copy(update={"store": ""})
+
+    return router
+
+
+_PROMETHEUS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+}
+
+
+def _listed(store: Store, name: str, metrics: Metrics) -> CorpusSummary | DamagedCorpus | None:
+    try:
+        manifest = store.read_manifest(name)
+    except (StoreDamaged, UsageError, OSError) as error:
+        # A folder that cannot be read, or whose name none may have, is no reason to hide the others.
+        metrics.error(type(error).__name__)
+        return DamagedCorpus(corpus=name, error=failures.told(error))
+    return None if manifest is None else _summary(manifest)
+
+
+def _summary(manifest: CorpusManifest) -> CorpusSummary:
+    return CorpusSummary(**{field: getattr(manifest, field) for field in CorpusSummary.model_fields})
