@@ -6,7 +6,8 @@ const make = (tag, text, kind) => {
   if (kind) node.className = kind;
   return node;
 };
-let offset = 0, last = 0, corpora = [];
+// What was asked last: its pages are asked by it, whatever the form says by then.
+let asked = null, searching = false, last = 0, corpora = [];
 
 async function ask(path, options = {}) {
   const headers = { "Content-Type": "application/json" };
@@ -71,36 +72,48 @@ function shown(hit) {
   return item;
 }
 
-async function search() {
-  const limit = Number(at("limit").value) || 10;
+function request() {
   const chosen = [...at("spaces").querySelectorAll("input:checked")].map((box) => box.value);
   const all = at("spaces").querySelectorAll("input").length;
   const body = {
-    query: at("query").value, limit, offset, by: at("by").value, explain: true,
+    query: at("query").value, limit: Number(at("limit").value) || 10, offset: 0, by: at("by").value, explain: true,
     where: at("where").value.split(",").map((part) => part.trim()).filter(Boolean),
     spaces: chosen.length && chosen.length < all ? chosen : null,
   };
-  const mine = ++last;
+  return { corpus: at("corpus").value, body };
+}
+
+async function search(wanted) {
+  const { corpus, body } = asked = wanted, mine = ++last;
+  searching = true;
   say("Searching…");
   try {
-    const path = "v1/corpora/" + encodeURIComponent(at("corpus").value) + "/search";
+    const path = "v1/corpora/" + encodeURIComponent(corpus) + "/search";
     const answer = await ask(path, { method: "POST", body: JSON.stringify(body) });
     if (mine !== last) return;
     at("hits").replaceChildren(...answer.hits.map(shown));
-    at("back").hidden = offset === 0;
-    at("on").hidden = answer.hits.length < limit;
+    at("back").hidden = body.offset === 0;
+    at("on").hidden = answer.hits.length < body.limit;
     const took = answer.took_ms;
     say(answer.hits.length ? took.total.toFixed(0) + " ms (encoding " + took.encode.toFixed(0) + ", search " + took.search.toFixed(0) + ")" : "No hits.");
-    const link = new URLSearchParams({ corpus: at("corpus").value, query: body.query });
-    history.replaceState(null, "", "?" + link);
+    history.replaceState(null, "", "?" + new URLSearchParams({ corpus, query: body.query }));
   } catch (error) {
     if (mine === last) { at("hits").replaceChildren(); at("back").hidden = at("on").hidden = true; say(error.message, true); }
+  } finally {
+    if (mine === last) searching = false;
   }
+}
+
+// While an answer is on its way, the page that is shown is not the one that was asked last.
+function turn(step) {
+  if (!asked || searching) return;
+  const { corpus, body } = asked;
+  search({ corpus, body: { ...body, offset: Math.max(0, body.offset + step * body.limit) } });
 }
 
 function spaces() {
   const found = corpora.find((one) => one.corpus === at("corpus").value);
-  const boxes = Object.keys(found ? found.spaces : {}).map((name) => {
+  const boxes = Object.keys((found && found.spaces) || {}).map((name) => {
     const label = make("label"), box = make("input");
     box.type = "checkbox"; box.value = name; box.checked = true;
     label.append(box, name);
@@ -112,21 +125,23 @@ function spaces() {
 async function start() {
   try {
     corpora = (await ask("v1/corpora")).corpora;
-    at("corpus").replaceChildren(...corpora.map((one) => make("option", one.corpus)));
-    say(corpora.length ? "" : "No corpora yet; make one with: xunyi ingest FILE --corpus NAME");
+    const options = corpora.map((one) => make("option", one.corpus));
+    options.forEach((option, n) => { option.disabled = Boolean(corpora[n].error); });
+    at("corpus").replaceChildren(...options);
+    const wrong = corpora.filter((one) => one.error).map((one) => one.corpus + ": " + one.error).join(" ");
+    say(corpora.length ? wrong : "No corpora yet; make one with: xunyi ingest FILE --corpus NAME", Boolean(wrong));
     const given = new URLSearchParams(location.search);
     if (corpora.some((one) => one.corpus === given.get("corpus"))) at("corpus").value = given.get("corpus");
     spaces();
-    if (given.get("query")) { at("query").value = given.get("query"); search(); }
+    if (given.get("query")) { at("query").value = given.get("query"); search(request()); }
   } catch (error) {
     say(error.message, true);
   }
 }
 
-at("ask").addEventListener("submit", (event) => { event.preventDefault(); offset = 0; search(); });
+at("ask").addEventListener("submit", (event) => { event.preventDefault(); search(request()); });
 at("corpus").addEventListener("change", spaces);
 at("key").addEventListener("change", start);
-const page = (step) => { offset = Math.max(0, offset + step * (Number(at("limit").value) || 10)); search(); };
-at("back").addEventListener("click", () => page(-1));
-at("on").addEventListener("click", () => page(1));
+at("back").addEventListener("click", () => turn(-1));
+at("on").addEventListener("click", () => turn(1));
 start();
