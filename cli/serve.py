@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import click
 
-from cli.logs import log_option
+from cli.logs import TextFormatter, log_option
 from cli.options import store_option
 from schemas.errors import EncoderError, UsageError, XunyiError
 
@@ -15,6 +19,9 @@ KEY_VARIABLE = "XUNYI_SERVICE_KEY"
 
 BACKLOG = 2048
 """Connections that may wait to be accepted, as uvicorn has it."""
+
+GRACE = 10
+"""Seconds that requests have to end in once the service is to stop; a client that sends half of one never ends."""
 
 
 @click.command("serve")
@@ -49,7 +56,7 @@ def command(
       xunyi serve --store http://localhost:6333 --port 8080
       xunyi serve --log-format json
     """
-    key = os.environ.get(KEY_VARIABLE) or None
+    key = os.environ.get(KEY_VARIABLE, "").strip() or None
     if key is None and not _is_loopback(host):
         raise UsageError(
             f"--host {host} can be reached from other machines; set {KEY_VARIABLE} to a key of your choice."
@@ -75,13 +82,29 @@ def command(
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Listening on http://{shown}:{listening.getsockname()[1]} (Ctrl-C stops)", err=True)
     app = create_app(store, key=key, idle=idle, rerankers=allow_rerank)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    with listening:
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE
+    )
+    with listening, _errors_logged(log_format):
         try:
             uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:
             # Raised again once all requests were answered and all corpora let go.
             click.echo("Stopped.", err=True)
+
+
+@contextmanager
+def _errors_logged(log_format: str | None) -> Iterator[None]:
+    """Errors go to stderr where no log was asked for, too: answers say that the log tells more."""
+    log = logging.getLogger("xunyi.service")
+    handler = logging.StreamHandler(sys.stderr) if log_format is None else logging.NullHandler()
+    handler.setFormatter(TextFormatter())
+    handler.setLevel(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _is_loopback(host: str) -> bool:

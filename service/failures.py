@@ -75,6 +75,7 @@ def status_of(error: XunyiError) -> int:
 
 def answer(status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """The one form that every error takes: ``{"error": {"kind": …, "message": …}}``."""
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else headers
     return JSONResponse({"error": {"kind": kind, "message": message}}, status_code=status, headers=headers)
 
 
@@ -104,7 +105,7 @@ async def ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, XunyiError)
     kind, status = type(error).__name__, status_of(error)
     request.app.state.metrics.error(kind)
-    return answer(status, kind, told(error), {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None)
+    return answer(status, kind, told(error))
 
 
 async def http(_: Request, error: Exception) -> JSONResponse:
@@ -132,6 +133,12 @@ async def invalid(request: Request, error: Exception) -> JSONResponse:
     faults = [f"{_place(fault['loc'])}: {shortened(fault['msg'])}" for fault in error.errors()[:MOST_FAULTS]]
     more = len(error.errors()) - len(faults)
     return answer(422, "RequestInvalid", "; ".join(faults) + (f"; and {more:,} more." if more else "."))
+
+
+def stopping(request: Request) -> JSONResponse:
+    """The answer to a request that has not ended when the service does."""
+    request.app.state.metrics.error("Stopping")
+    return answer(503, "Stopping", "The service is stopping; ask again in a few seconds.")
 
 
 async def unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import time
@@ -56,6 +57,11 @@ class Guard:
                 await self._app(scope, _bounded(receive), sending)
             else:
                 await refused(scope, receive, sending)
+        except asyncio.CancelledError:
+            # A server that stops cancels what has not ended by itself, and would log the trace of it.
+            if begun:
+                raise
+            await failures.stopping(request)(scope, receive, sending)
         except Exception as error:
             answer = await failures.unexpected(request, error)
             if begun:

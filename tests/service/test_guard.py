@@ -63,6 +63,22 @@ def test_a_body_that_is_too_large_is_not_read(client, counted, in_chunks):
     assert counted()["xunyi_errors_total", "RequestTooLarge"] == 1
 
 
+def posted(store, receive):
+    """What is sent in answer to a request whose body ``receive`` gives."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": SEARCH, "raw_path": SEARCH.encode(), "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"transfer-encoding", b"chunked")], "root_path": "",
+        "http_version": "1.1", "scheme": "http", "server": ("x", 80), "client": ("x", 1),
+    }  # fmt: skip
+    asyncio.run(create_app(store)(scope, receive, send))
+    return sent
+
+
 def test_a_body_of_chunks_is_read_no_further_than_the_limit(store):
     read = []
 
@@ -70,18 +86,18 @@ def test_a_body_of_chunks_is_read_no_further_than_the_limit(store):
         read.append(1)
         return {"type": "http.request", "body": b" " * (failures.MOST_BYTES // 4), "more_body": True}
 
-    async def send(message):
-        sent.append(message)
-
-    sent = []
-    scope = {
-        "type": "http", "method": "POST", "path": SEARCH, "raw_path": SEARCH.encode(), "query_string": b"",
-        "headers": [(b"content-type", b"application/json"), (b"transfer-encoding", b"chunked")], "root_path": "",
-        "http_version": "1.1", "scheme": "http", "server": ("x", 80), "client": ("x", 1),
-    }  # fmt: skip
-    asyncio.run(create_app(store)(scope, receive, send))
-    assert sent[0]["status"] == 413
+    assert posted(store, receive)[0]["status"] == 413
     assert len(read) == 5
+
+
+def test_a_request_that_has_not_ended_when_the_service_stops_is_told_to_come_again(store):
+    async def receive():
+        asyncio.current_task().cancel()
+        await asyncio.sleep(60)
+
+    begin, body = posted(store, receive)
+    assert (begin["status"], dict(begin["headers"])[b"retry-after"]) == (503, b"5")
+    assert json.loads(body["body"])["error"]["kind"] == "Stopping"
 
 
 def many(body, **more):

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @contextlib.contextmanager
 def serving(tmp_path, *options, **environment):
-    command = [sys.executable, "-m", "cli", "serve", "--store", str(tmp_path / "store"), *options]
+    program = "import cli.main, cli.serve; cli.serve.GRACE = 1; cli.main.main()"
+    command = [sys.executable, "-c", program, "serve", "--store", str(tmp_path / "store"), *options]
     with subprocess.Popen(
         command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
     ) as process:
@@ -49,6 +50,26 @@ def test_it_says_where_it_listens_and_ctrl_c_ends_it(tmp_path):
     assert '"status": 401' in said
     assert "Traceback" not in said
     assert "s3cret" not in said
+
+
+def test_an_error_is_in_the_log_and_half_a_request_does_not_keep_it_from_stopping(tmp_path):
+    (tmp_path / "store" / "broken").mkdir(parents=True)
+    (tmp_path / "store" / "broken" / "manifest.json").write_text("{")
+    (tmp_path / "store" / "xunyi-store.json").write_text("{}")
+    with serving(tmp_path, "--port", "0") as process:
+        address = process.stderr.readline().split()[2]
+        assert httpx.get(f"{address}/v1/corpora/broken", timeout=30).status_code == 500
+        host, _, port = address.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as half:
+            half.sendall(b"POST /v1/corpora/c/search HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            httpx.get(f"{address}/health", timeout=30)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=30)[1]
+            assert half.recv(20).startswith(b"HTTP/1.1 503")
+    assert process.returncode == 0
+    assert "kind=StoreDamaged" in said
+    assert "is no manifest of a corpus" in said
+    assert "Traceback" not in said
 
 
 def test_an_address_that_others_reach_needs_a_key(tmp_path):
