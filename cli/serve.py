@@ -70,6 +70,7 @@ def command(
 
     import socket
 
+    app = create_app(store, key=key, idle=idle, rerankers=allow_rerank)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -81,7 +82,6 @@ def command(
         raise XunyiError(f"{host}:{port}: {error.strerror or error}; give another --port or --host.") from None
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Listening on http://{shown}:{listening.getsockname()[1]} (Ctrl-C stops)", err=True)
-    app = create_app(store, key=key, idle=idle, rerankers=allow_rerank)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE
     )

@@ -37,7 +37,10 @@ def create_app(
     every request but ``/health`` and the page must bear it: ``Authorization: Bearer KEY``. A corpus is
     let go after ``idle`` seconds without a request. ``rerankers`` are the judges that requests may
     name besides ``colbert``: naming one loads a model, so not everyone may choose it.
+
+    Raises ``UsageError`` and ``StoreError`` for a ``store`` that can be none; a server is asked at the first request.
     """
+    _open(store).close()
     holder = Holder(lambda: _open(store), idle)
     metrics = Metrics(lambda: holder.open_corpora)
 

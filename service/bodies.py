@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from search.request import MAX_QUERY
 
@@ -13,6 +13,9 @@ MOST_HITS = 1_000
 
 MOST_QUERIES = 1_000
 """Queries in one request."""
+
+MOST_ANSWERED = 20_000
+"""Hits in all answers of one request, each of which has its whole text in it."""
 
 MOST_CONDITIONS = 32
 """Conditions of ``where``: one with ``~`` may look through all values of a field, and the corpus waits for it."""
@@ -66,6 +69,12 @@ class BatchBody(Options):
 
     queries: list[Annotated[str, Field(max_length=MAX_QUERY)]] = Field(min_length=1, max_length=MOST_QUERIES)
     weights: dict[Name, float] | None = Field(None, max_length=MOST_NAMES)
+
+    @model_validator(mode="after")
+    def _answerable(self) -> Self:
+        if (asked := len(self.queries) * self.limit) > MOST_ANSWERED:
+            raise ValueError(f"{asked:,} hits are asked for, more than {MOST_ANSWERED:,}")
+        return self
 
 
 class RecommendBody(_Body):

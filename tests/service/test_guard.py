@@ -115,6 +115,7 @@ def many(body, **more):
         ("search", many({"x" * 1_000_000: 1}), "xxx"),
         ("search", many({f"x{n}": n for n in range(100_000)}), "99,995 more"),
         ("search", many({"rerank": "r" * 1_000_000}), "rerank"),
+        ("search/batch", {"queries": ["x"] * 21, "limit": 1_000}, "21,000 hits"),
         ("recommend", {"like": ["l" * 1_000_000]}, "like.0"),
         ("recommend", {"like": ["l"], "where": ["a=b"] * 1_000}, "where"),
     ],

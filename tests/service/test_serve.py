@@ -79,6 +79,14 @@ def test_an_address_that_others_reach_needs_a_key(tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(("store", "code"), [("ftp://x", 2), (__file__, 5)])
+def test_a_store_that_can_be_none_is_told_before_it_listens(tmp_path, store, code):
+    ended, said = run(tmp_path, "--store", store)
+    assert ended == code
+    assert store in said
+    assert "Listening" not in said
+
+
 def test_a_port_that_is_taken_is_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, said = run(tmp_path, "--port", str(taken.getsockname()[1]))
