@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from schemas.errors import (
     CorpusError,
     CorpusNotFound,
+    EncoderMismatch,
     InvalidPoint,
     StoreDamaged,
     StoreError,
@@ -42,6 +43,7 @@ RETRY_SECONDS = 5
 HIDDEN = {
     StoreLocked: "The corpus is being written to just now; ask again in a few seconds.",
     StoreUnavailable: "The store does not answer; ask again in a few seconds.",
+    EncoderMismatch: "The corpus was made by another encoder than the one here; the service's log says which.",
     StoreDamaged: "The corpus is damaged; the service's log says where, and what to do.",
     CorpusNotFound: "There is no such corpus; GET /v1/corpora lists those that there are.",
 }
@@ -94,10 +96,11 @@ def shortened(message: str) -> str:
 
 def told(error: Exception) -> str:
     """What may be said of an error to whoever asks; the log gets the rest where it is not the request's fault."""
-    if isinstance(error, XunyiError) and status_of(error) < 500:
-        return HIDDEN.get(type(error)) or shortened(str(error))
-    log.error("error", extra={"kind": type(error).__name__, "detail": str(error)})
-    return HIDDEN.get(type(error), FAILED) if isinstance(error, XunyiError) else FAILED
+    hidden = HIDDEN.get(type(error)) if isinstance(error, XunyiError) else None
+    theirs = isinstance(error, XunyiError) and status_of(error) < 500
+    if not theirs or isinstance(error, EncoderMismatch):
+        log.error("error", extra={"kind": type(error).__name__, "detail": str(error)})
+    return hidden or (shortened(str(error)) if theirs else FAILED)
 
 
 async def ours(request: Request, error: Exception) -> JSONResponse:

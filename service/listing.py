@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
+from pathlib import PureWindowsPath
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
+from encoders.model_files import looks_like_path
 from schemas.errors import StoreDamaged, UsageError
-from schemas.manifest import CorpusManifest, Counts
+from schemas.manifest import CorpusManifest, CorpusSettings, Counts, EncoderIdentity
 from schemas.spaces import Space
 from search.catalog import CorpusInfo, corpus_info
 from service import failures
@@ -17,6 +19,8 @@ from service.described import OF_CORPUS, OF_SERVICE, OF_STORE, refusals
 from service.metrics import Metrics
 from service.turns import Turn, WholeStore
 from stores.base import Store
+
+Made = TypeVar("Made", bound=CorpusSettings)
 
 
 class CorpusSummary(BaseModel):
@@ -95,7 +99,8 @@ def corpus_routes(metrics: Metrics) -> APIRouter:
     def info(corpus: str, turn: Turn) -> CorpusInfo:
         """What made a corpus, and what it holds."""
         with turn as opened:
-            return corpus_info(corpus, opened.store).model_copy(update={"store": ""})
+            found = corpus_info(corpus, opened.store)
+        return found.model_copy(update={"store": "", "manifest": _without_folders(found.manifest)})
 
     return router
 
@@ -117,3 +122,24 @@ def _listed(store: Store, name: str, metrics: Metrics) -> CorpusSummary | Damage
 
 def _summary(manifest: CorpusManifest) -> CorpusSummary:
     return CorpusSummary(**{field: getattr(manifest, field) for field in CorpusSummary.model_fields})
+
+
+def _without_folders(manifest: CorpusManifest) -> CorpusManifest:
+    rebuild = None if manifest.rebuild is None else _placeless(manifest.rebuild)
+    kept = [_placeless(earlier) for earlier in manifest.kept]
+    return _placeless(manifest).model_copy(update={"rebuild": rebuild, "kept": kept})
+
+
+def _placeless(made: Made) -> Made:
+    """The same without the folders of models, which tell of the machine."""
+
+    def shown(identity: EncoderIdentity) -> EncoderIdentity:
+        options = {key: _folder(value) if key == "model" else value for key, value in identity.options.items()}
+        return identity.model_copy(update={"name": _folder(identity.name), "options": options})
+
+    return made.model_copy(update={"encoders": {space: shown(one) for space, one in made.encoders.items()}})
+
+
+def _folder(name: Any) -> Any:
+    # Both systems' paths: a store may have been written on another.
+    return PureWindowsPath(name).name if isinstance(name, str) and looks_like_path(name) else name

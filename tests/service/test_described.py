@@ -9,6 +9,8 @@ jsonschema = pytest.importorskip("jsonschema", reason="comes with Ray")
 
 from fastapi.testclient import TestClient  # noqa: E402
 
+from schemas.errors import EncoderMismatch  # noqa: E402
+from schemas.manifest import EncoderIdentity  # noqa: E402
 from service import failures  # noqa: E402
 from service.app import create_app  # noqa: E402
 from stores.opening import open_store  # noqa: E402
@@ -118,3 +120,21 @@ def test_a_damaged_corpus_is_named_beside_the_others(damaged, described):
         asked = client.get("/v1/corpora/broken")
         assert (asked.status_code, asked.json()["error"]["message"]) == (500, broken["error"])
         assert client.get("/ready").json() == {"status": "ok", "corpora": 3}
+
+
+def test_the_folder_of_a_model_is_not_told(store, tmp_path, caplog):
+    folder = shutil.copytree(store, tmp_path / "store")
+    made = EncoderIdentity(name="/srv/secret/e5", revision="1", options={"model": "/srv/secret/e5", "task": "a/b"})
+    with open_store(folder) as opened:
+        manifest = opened.read_manifest("hotels").model_copy(update={"encoders": {"dense": made}})
+        kept = manifest.model_copy(update={"generation": 0})
+        opened.write_manifest(manifest.model_copy(update={"kept": [kept]}))
+    with TestClient(create_app(str(folder))) as client:
+        answer = client.get("/v1/corpora/hotels")
+    told = answer.json()["manifest"]
+    for one in (told, told["kept"][0]):
+        assert one["encoders"]["dense"]["name"] == "e5"
+        assert one["encoders"]["dense"]["options"] == {"model": "e5", "task": "a/b"}
+    assert "secret" not in answer.text
+    assert "/srv" not in failures.told(EncoderMismatch("made with /srv/secret/e5"))
+    assert "/srv/secret/e5" in caplog.records[-1].detail
