@@ -36,10 +36,9 @@ from stores.nearest import Nearest, Scored
 from stores.quantized import with_rescoring
 from stores.server_config import index_of, parameters_of, spaces_of, storage_of
 from stores.server_connection import Connection
+from stores.server_manifests import MANIFESTS, ManifestCollection
 from stores.server_points import REQUEST_POINTS, requests_of, vectors_of
 from stores.ties import MARGIN, by_score, cut
-
-MANIFESTS = "xunyi.manifests"
 
 MARK_SECONDS = 1.0
 """For how long what a corpus's manifest is need not be asked again: a question must not cost two requests."""
@@ -53,6 +52,8 @@ class ServerStore:
     ) -> None:
         self._connection = Connection(url, api_key=api_key, timeout=timeout, prefer_grpc=prefer_grpc)
         self.call = self._connection.call
+        self.change = self._connection.change
+        self._manifests = ManifestCollection(self._connection)
         self._known: dict[str, tuple[dict[str, Space], StorageSettings]] = {}
         self._marks: dict[str, tuple[float, Hashable]] = {}
 
@@ -72,7 +73,7 @@ class ServerStore:
     # -- corpora ---------------------------------------------------------------------------
     def list_corpora(self) -> list[str]:
         """The names of all corpora that have a manifest, sorted."""
-        if not self.call(lambda c: c.collection_exists(MANIFESTS)):
+        if not self._manifests.stands():
             return []
         payloads = [record.payload or {} for record in self.scroll(MANIFESTS, payload=["corpus"])]
         return sorted(str(payload["corpus"]) for payload in payloads if "corpus" in payload)
@@ -98,7 +99,7 @@ class ServerStore:
 
     def _manifest_text(self, corpus: str) -> str | None:
         check_corpus_name(corpus)
-        if not self.call(lambda c: c.collection_exists(MANIFESTS)):
+        if not self._manifests.stands():
             return None
         found = self.call(lambda c: c.retrieve(MANIFESTS, [str(corpus_namespace(corpus))], with_payload=True))
         return str((found[0].payload or {}).get("manifest", "")) if found else None
@@ -106,8 +107,7 @@ class ServerStore:
     def write_manifest(self, manifest: CorpusManifest) -> None:
         """Make the manifest the corpus's current one, in one upsert."""
         check_corpus_name(manifest.corpus)
-        if not self.call(lambda c: c.collection_exists(MANIFESTS)):
-            self.call(lambda c: c.create_collection(MANIFESTS, vectors_config={}))
+        self._manifests.make_ready(manifest.storage)
         point = models.PointStruct(
             id=str(corpus_namespace(manifest.corpus)),
             vector={},
@@ -119,7 +119,7 @@ class ServerStore:
     def delete_corpus(self, corpus: str) -> None:
         """Remove the corpus: its manifest first, then its collections."""
         check_corpus_name(corpus)
-        if self.call(lambda c: c.collection_exists(MANIFESTS)):
+        if self._manifests.stands():
             self.delete(MANIFESTS, [str(corpus_namespace(corpus))])
         for name in self.list_collections():
             if name.rsplit(".", 2)[0] == corpus:
@@ -138,7 +138,9 @@ class ServerStore:
             require_same_spaces(name, self._spaces_of(name), wanted)
             return
         found = parameters_of(spaces, storage or StorageSettings())
-        self.call(lambda c: c.create_collection(name, **found))
+        self.change(lambda c: c.create_collection(name, **found), lambda: self.collection_exists(name))
+        self._known.pop(name, None)
+        require_same_spaces(name, self._spaces_of(name), wanted)
 
     def collection_exists(self, name: str) -> bool:
         """Whether the collection stands."""
@@ -153,7 +155,7 @@ class ServerStore:
         """Remove the collection if it stands."""
         self._known.pop(name, None)
         if self.collection_exists(name):
-            self.call(lambda c: c.delete_collection(name))
+            self.change(lambda c: c.delete_collection(name), lambda: not self.collection_exists(name))
 
     def create_payload_index(self, name: str, field: str, kind: PayloadIndexType) -> None:
         """Index a payload field; the server passes over one that stands. The emulation has none."""

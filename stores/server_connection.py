@@ -67,11 +67,11 @@ class Connection:
         with suppress(Exception):
             self._client.close()
 
-    def call(self, ask: Callable[[QdrantClient], T]) -> T:
+    def call(self, ask: Callable[[QdrantClient], T], *, tries: int = TRIES) -> T:
         """One request, tried again with growing pauses while the server cannot be reached or is overloaded."""
         pause = FIRST_PAUSE
         give_up = time.monotonic() + self._timeout
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, tries + 1):
             try:
                 return ask(self._client)
             except Exception as error:
@@ -79,12 +79,25 @@ class Connection:
                 if fatal is not None:
                     raise fatal from None
                 # A server that hangs has used up the time of all tries with the first.
-                if attempt == TRIES or time.monotonic() >= give_up:
+                if attempt == tries or time.monotonic() >= give_up:
                     raise self._unavailable(why) from None
                 wait = max(pause * random.uniform(0.5, 1.0), _retry_after(error))
             time.sleep(wait)
             pause *= 2
         raise AssertionError("unreachable")
+
+    def change(self, ask: Callable[[QdrantClient], object], done: Callable[[], bool]) -> None:
+        """A request that a server refuses the second time, such as to make or to remove something.
+
+        Where the answer to the first was lost, or another client was quicker, what was asked for is ``done``.
+        """
+        try:
+            self.call(ask)
+        except StoreUnavailable:
+            raise
+        except StoreError:
+            if not done():
+                raise
 
     def _judged(self, error: Exception) -> tuple[str, Exception | None]:
         """What happened in few words, and what to raise at once; None where another try may help."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid5
 
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 
 from schemas.errors import CorpusNotFound, StoreError
 from schemas.ids import corpus_namespace
@@ -15,7 +16,8 @@ from schemas.names import check_corpus_name
 from schemas.snapshots import Snapshot
 from schemas.spaces import Shelf
 from stores.base import collection_name
-from stores.server import MANIFESTS, ServerStore
+from stores.server import ServerStore
+from stores.server_manifests import MANIFESTS
 
 SERVER_FOLDER = "/qdrant/snapshots"
 """Where Qdrant's image keeps snapshots."""
@@ -80,7 +82,7 @@ class ServerSnapshots:
         found = self._record(corpus, name)
         self._store.delete(MANIFESTS, [_point(corpus, name)])
         for collection, file in dict(found["files"]).items():
-            self._store.call(lambda c, at=collection, one=file: c.delete_snapshot(at, one))  # type: ignore[misc]
+            self._store.change(partial(_delete_file, collection, file), partial(self._lacks, collection, file))
         return Snapshot.model_validate(found["snapshot"])
 
     def _take(self, collection: str) -> str:
@@ -89,12 +91,21 @@ class ServerSnapshots:
             raise StoreError(f"{self._store.location} made no snapshot of {collection}.")
         return made.name
 
+    def _lacks(self, collection: str, file: str) -> bool:
+        if not self._store.collection_exists(collection):
+            return True
+        return all(one.name != file for one in self._store.call(lambda c: c.list_snapshots(collection)))
+
     def _record(self, corpus: str, name: str) -> dict[str, Any]:
         check_corpus_name(corpus)
         if self._store.collection_exists(MANIFESTS):
             for record in self._store.retrieve(MANIFESTS, [_point(corpus, name)]):
                 return dict(record.payload or {})
         raise StoreError(f"{corpus!r} has no snapshot {name!r}; see `xunyi snapshots list {corpus}`.")
+
+
+def _delete_file(collection: str, file: str, client: QdrantClient) -> None:
+    client.delete_snapshot(collection, file, wait=True)
 
 
 def _point(corpus: str, name: str) -> str:

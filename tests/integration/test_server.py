@@ -13,6 +13,7 @@ from schemas.errors import StoreUnavailable
 from schemas.storage import StorageSettings
 from search import Corpus
 from stores.opening import open_store
+from stores.server_manifests import MANIFESTS
 from stores.snapshots import snapshots_of
 from tests.integration.conftest import points, wait_until_ready
 
@@ -88,7 +89,8 @@ def test_storage_settings_are_what_the_server_reports(server, records):
         assert Corpus("demo", store).search("word7 sentence").hits
 
 
-def test_a_corpus_with_two_copies_is_searched_with_one_of_three_nodes_gone(cluster, records):
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_a_corpus_with_two_copies_is_read_and_searched_with_any_one_of_three_nodes_gone(cluster, records, gone):
     urls, containers = cluster
     storage = StorageSettings(shard_number=3, replication_factor=2, write_consistency_factor=1, ordering="medium")
     options = CorpusOptions(spaces=("tfidf", "word2vec"), storage=storage)
@@ -96,7 +98,25 @@ def test_a_corpus_with_two_copies_is_searched_with_one_of_three_nodes_gone(clust
     whole = points(urls[0], "demo")
     with open_store(urls[0]) as store:
         expected = [hit.passage_id for hit in Corpus("demo", store).search("word7 sentence").hits]
-    containers[2].kill()
-    with open_store(urls[0]) as store:
+    containers[gone].kill()
+    left = urls[(gone + 1) % 3]
+    with open_store(left) as store:
+        assert store.list_corpora() == ["demo"]
         assert [hit.passage_id for hit in Corpus("demo", store).search("word7 sentence").hits] == expected
-    assert points(urls[0], "demo") == whole
+    assert points(left, "demo") == whole
+
+
+def test_manifests_on_one_node_are_copied_to_the_others_with_the_next_one_written(cluster, records):
+    urls, _ = cluster
+    with open_store(urls[0]) as store:
+        store.call(lambda c: c.create_collection(MANIFESTS, vectors_config={}, shard_number=1, replication_factor=1))
+    ingest([records], "demo", store=urls[0], options=OPTIONS)
+    give_up = time.monotonic() + 30
+    with open_store(urls[0]) as store:
+        while True:
+            found = store.call(lambda c: c.collection_cluster_info(MANIFESTS))
+            states = [shard.state.value for shard in (*found.local_shards, *found.remote_shards)]
+            if states == ["Active"] * 3 or time.monotonic() > give_up:
+                break
+            time.sleep(0.2)
+    assert states == ["Active"] * 3
