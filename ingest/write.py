@@ -13,6 +13,7 @@ from ingest.blocks import Block
 from ingest.encoding import batches_ahead
 from ingest.points import Begun, Sums, Target, Written, begin, finish, since_fit
 from ingest.slices import slices
+from schemas.errors import StoreUnavailable
 
 QUEUED_BATCHES = 4
 """Batches that may wait between encoder and writer; a slow disk then holds the encoder back."""
@@ -24,6 +25,8 @@ class Timings:
 
     encode: float = 0.0
     write: float = 0.0
+    passages: int = 0
+    """What is in: passages that the store has acknowledged."""
     errors: list[BaseException] = field(default_factory=list)
 
 
@@ -51,8 +54,14 @@ def write_documents(blocks: Iterable[Block], target: Target) -> Iterator[tuple[i
         work.put(None)
         writer.join()
     if timings.errors:
-        raise timings.errors[0]
+        raise _with_what_is_in(timings.errors[0], timings.passages)
     yield done, timings
+
+
+def _with_what_is_in(error: BaseException, passages: int) -> BaseException:
+    if isinstance(error, StoreUnavailable):
+        return StoreUnavailable(f"{error} Of this run {passages:,} passages are in.")
+    return error
 
 
 def _encoded(blocks: Iterable[Block], target: Target, timings: Timings) -> Iterator[Written]:
@@ -93,6 +102,7 @@ def _writer(work: queue.Queue[Written | None], target: Target, timings: Timings)
                 target.store.set_payload(target.documents, {"hash": ""}, batch.begun)
             if len(batch.passages):
                 target.store.upsert(target.passages, batch.passages)
+                timings.passages += len(batch.passages)
             if batch.stale is not None:
                 target.store.delete(target.passages, batch.stale)
             if batch.documents is not None:

@@ -106,12 +106,12 @@ class Connection:
             if code in (401, 403):
                 return "", self._refused_key()
             if code == 429 or code >= 500:
-                return f"it answers {code}", None
+                return f"answers {code} again and again", None
             return "", StoreError(f"{self.location} refuses the request: {_reason(error)}.")
         if isinstance(error, ResourceExhaustedResponse):
-            return "it answers 429", None
+            return "answers 429 again and again", None
         if isinstance(error, ResponseHandlingException | ApiException | ConnectionError | TimeoutError):
-            return " ".join(str(error).split())[:200] or type(error).__name__, None
+            return f"does not answer ({' '.join(str(error).split())[:200] or type(error).__name__})", None
         if isinstance(error, ValueError):
             # The emulation's way to refuse a request.
             return "", StoreError(f"{self.location} refuses the request: {' '.join(str(error).split())[:300]}.")
@@ -121,7 +121,7 @@ class Connection:
             if name in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
                 return "", self._refused_key()
             if name in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"):
-                return name, None
+                return f"does not answer ({name})", None
             return "", StoreError(f"{self.location} refuses the request: {name}.")
         return "", StoreError(f"{self.location} failed: {' '.join(str(error).split())[:300]}.")
 
@@ -130,8 +130,8 @@ class Connection:
 
     def _unavailable(self, why: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"{self.location} does not answer ({why}); start the server or mend --store. What was written stays, "
-            "and the same command goes on from there."
+            f"{self.location} {why}; see that the server runs and --store names it, then run the same command again: "
+            "what was written stays, and it goes on from there."
         )
 
 
