@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from ingest.blocks import Planned
+from ingest.moved import Moved
 from schemas.documents import Document, Rejected
 from schemas.ids import content_hash, document_point_id
 from stores.base import Store
@@ -57,7 +58,8 @@ class Planner:
     """Compares what is read with what stands, and hands on what is new or changed.
 
     ``existing`` is the collection of the documents shelf, or None for a new corpus. ``rejected`` is
-    told of every row set aside. With ``only_compare`` nothing is handed on: a dry run.
+    told of every row set aside. With ``only_compare`` nothing is handed on: a dry run. ``moved`` are
+    documents that stand unchanged under another source than the one they were read from.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Planner:
         self._existing = existing
         self._titles = titles
         self.plan = Plan()
+        self.moved = Moved(corpus)
 
     def run(self, items: Iterable[Document | Rejected], progress: Callable[[int], None]) -> Iterator[Planned]:
         """Read everything; gives each document to write, without passages. ``progress`` hears of documents read."""
@@ -91,9 +94,10 @@ class Planner:
             for document in documents:
                 self.plan.documents += 1
                 digest = document_hash(document, self._titles)
-                old_hash, old_passages = ledger.get(document.id, (None, None))
+                old_hash, old_passages, old_source = ledger.get(document.id, (None, None, ""))
                 if digest == old_hash:
                     self.plan.unchanged += 1
+                    self.moved.compare(document.id, old_source, document.source)
                     continue
                 if old_hash is None:
                     self.plan.added += 1
@@ -103,15 +107,16 @@ class Planner:
                     yield Planned(document, [], digest, old_passages)
             progress(self.plan.documents)
 
-    def _recorded(self, documents: Sequence[Document]) -> dict[str, tuple[str | None, int | None]]:
+    def _recorded(self, documents: Sequence[Document]) -> dict[str, tuple[str | None, int | None, str]]:
         if self._existing is None or not documents:
             return {}
         ids = [document_point_id(self._corpus, document.id) for document in documents]
-        records = self._store.retrieve(self._existing, ids, payload=["document_id", "hash", "passages"])
-        found: dict[str, tuple[str | None, int | None]] = {}
+        records = self._store.retrieve(self._existing, ids, payload=["document_id", "hash", "passages", "source"])
+        found: dict[str, tuple[str | None, int | None, str]] = {}
         for record in records:
             payload: dict[str, Any] = record.payload or {}
-            found[str(payload["document_id"])] = (str(payload["hash"]), int(payload["passages"]))
+            recorded = str(payload["hash"]), int(payload["passages"]), str(payload["source"])
+            found[str(payload["document_id"])] = recorded
         return found
 
     def _reject(self, row: Rejected) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qdrant_client import models
 
+from ingest.moved import places
 from ingest.plan import batched
 from schemas.ids import document_point_id
 from stores.base import Store
@@ -18,18 +19,25 @@ PRUNE_BATCH = 256
 class Scope:
     """Which recorded sources a run answers for: the files it read, and what a folder of ``paths`` held once.
 
-    A relative path means the same from whatever folder it was given, if that is the same folder still.
-    Of the sources ``unsure`` nothing is to be removed.
+    A relative path means the same from whatever folder it was given, if that is the same folder still; so does a
+    folder that is reached through a link. Of the sources ``unsure`` nothing is to be removed.
     """
 
     def __init__(self, sources: Iterable[Path], paths: Iterable[Path], unsure: Iterable[str]) -> None:
-        self._roots = {path.absolute() for path in (*sources, *paths)}
-        self._unsure = {Path(source).absolute() for source in unsure}
+        self._roots = {place for path in (*sources, *paths) for place in places(path)}
+        self._unsure = {place for source in unsure for place in places(source)}
+        self._known: dict[str, bool] = {}
 
     def holds(self, source: str) -> bool:
         """Whether a document of this source that was not met is gone."""
-        path = Path(source).absolute()
-        return path not in self._unsure and not self._roots.isdisjoint((path, *path.parents))
+        if source not in self._known:
+            self._known[source] = self._holds(places(source))
+        return self._known[source]
+
+    def _holds(self, found: Sequence[Path]) -> bool:
+        return self._unsure.isdisjoint(found) and any(
+            not self._roots.isdisjoint((path, *path.parents)) for path in found
+        )
 
 
 def gone_documents(store: Store, documents: str, met: Container[str], scope: Scope) -> list[str]:

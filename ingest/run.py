@@ -204,6 +204,8 @@ class _Run:
         )
         if self.rejected is not None:
             self.rejected.commit()
+        if planner.moved and not self.dry_run:
+            planner.moved.record(self._store, self._collection(Shelf.DOCUMENTS))
         plan = planner.plan
         if self.prune and self._known and plan.documents:
             scope = Scope([Path(source.path) for source in sources], self.paths, planner.plan.unsure)
