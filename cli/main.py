@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cli import stopping
 from cli.output import fail
 from schemas.errors import XunyiError
 
@@ -80,10 +81,10 @@ def main(args: list[str] | None = None) -> Any:
     try:
         status = cli.main(args=args, standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        fail("Stopped. What was written stays; the same command goes on from there.", 130)
-    except KeyboardInterrupt:
-        fail("Stopped. What was written stays; the same command goes on from there.", 130)
+    except click.exceptions.Abort as error:
+        fail(stopping.SENTENCE, stopping.exit_code(error.__cause__))
+    except KeyboardInterrupt as error:
+        fail(stopping.SENTENCE, stopping.exit_code(error))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -98,7 +99,3 @@ def main(args: list[str] | None = None) -> Any:
     except OSError as error:
         fail(f"{error.filename or 'The system'}: {error.strerror or error}; nothing more was written.", 1)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from encoders.base import Encoder
 from schemas.errors import UsageError, XunyiError
@@ -106,7 +107,8 @@ class Processes:
         waiting: deque[Future[B]] = deque()
         try:
             for item in items:
-                waiting.append(self._pool.submit(function, item))
+                with _unheard():
+                    waiting.append(self._pool.submit(function, item))
                 if len(waiting) > self._workers * AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -155,6 +157,33 @@ def _counted(results: Iterator[B], tally: Tally[B] | None) -> Iterator[B]:
         if tally is not None:
             tally.add(result)
         yield result
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Put off Ctrl-C and SIGTERM while a worker may be started: one that is half started ends with a traceback.
+
+    A terminal sends Ctrl-C to the worker as well, which takes over what this thread blocks.
+    """
+    heard: list[int] = []
+    before: dict[signal.Signals, Callable[..., Any]] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                before[number] = handler
+                signal.signal(number, lambda came, _frame: heard.append(came))
+    blocking = hasattr(signal, "pthread_sigmask")  # Windows has none
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blocking else set()
+    try:
+        yield
+    finally:
+        if blocking:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for came in heard[:1]:
+            signal.raise_signal(came)
 
 
 def _start() -> None:

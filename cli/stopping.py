@@ -1,0 +1,48 @@
+"""How a command ends that is told to stop: with one sentence, by Ctrl-C and by SIGTERM alike.
+
+Imports nothing that takes time: it answers from the first moment on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+SENTENCE = "Stopped. What was written stays; the same command goes on from there."
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which unwinds what is under way as Ctrl-C does."""
+
+
+def exit_code(error: BaseException | None) -> int:
+    """128 and the signal's number, as shells count; ``error`` is what the command ended with, or the cause of it."""
+    return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
+
+
+def leave_at_once() -> None:
+    """From now on end without unwinding: nothing has been begun, and an import that is broken off may say anything."""
+    _answer(signal.SIGINT, _leave)
+    _answer(signal.SIGTERM, _leave)
+
+
+def unwind() -> None:
+    """From now on let go of everything first."""
+    _answer(signal.SIGINT, signal.default_int_handler)
+    _answer(signal.SIGTERM, _terminate)
+
+
+def _answer(number: signal.Signals, handler: signal.Handlers | object) -> None:
+    # Who started this may have asked that it be ignored, such as nohup.
+    if signal.getsignal(number) is not signal.SIG_IGN:
+        signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os.write(2, f"\nxunyi: {SENTENCE}\n".encode())
+    os._exit(128 + number)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
