@@ -54,4 +54,6 @@ def _show(report: ExchangeReport, said: str, as_json: bool) -> None:
         return
     points = ", ".join(f"{count:,} {shelf}" for shelf, count in report.points.items())
     done = said.format(corpus=report.corpus, file=report.file)
+    if report.unfinished:
+        click.echo(f"{report.corpus} is unfinished: run its ingest again, here or where it is imported.", err=True)
     console().print(f"{done}: {points}, {report.bytes / 1e6:,.1f} MB, {report.seconds:.1f} s", markup=False)

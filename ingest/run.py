@@ -27,7 +27,7 @@ from ingest.rejects import RejectedFile
 from ingest.spool import Spool
 from ingest.staleness import with_staleness
 from ingest.write import write_documents
-from schemas.errors import InputError, UsageError, XunyiError
+from schemas.errors import InputError, StoreFull, UsageError, XunyiError
 from schemas.ingest import (
     LEXICAL_SPACES,
     CorpusOptions,
@@ -278,9 +278,12 @@ class _Run:
             self._remove()
         started = time.perf_counter()
         self._progress("optimize", 0, None)
-        # The vocabulary is fetched by id, and its words are few enough to be compared one by one.
-        for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
-            self._store.optimize(self._collection(shelf))
+        try:
+            # The vocabulary is fetched by id, and its words are few enough to be compared one by one.
+            for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
+                self._store.optimize(self._collection(shelf))
+        except StoreFull as error:
+            raise StoreFull(f"All is written and can be searched, only indexing is left. {error}") from error
         self._seconds["optimize"] = time.perf_counter() - started
         self._log_stage("optimize", spool.passages)
         if self._fitted_before:

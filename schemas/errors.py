@@ -13,6 +13,7 @@
     ├── StoreError             5   the store refuses, or holds no such thing
     │   ├── StoreUnavailable   5   a server that does not answer
     │   ├── StoreLocked        5   another process holds the folder
+    │   ├── StoreFull          5   a disk without room for what is to be written
     │   ├── StoreDamaged       5   files that the engine cannot open
     │   └── InvalidPoint       5   a vector, payload or filter the engine must not see
     └── EncoderError           6   a model or library that is missing or fails
@@ -77,6 +78,10 @@ class StoreUnavailable(StoreError):
 
 class StoreLocked(StoreError):
     """Another process holds the embedded folder."""
+
+
+class StoreFull(StoreError):
+    """A disk without room for what is to be written."""
 
 
 class StoreDamaged(StoreError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from schemas.errors import StoreError
+from schemas.errors import StoreFull
 
 RESERVE = 32_000_000
 """Bytes that stay free: what the engine writes besides the points, and what other programs write meanwhile."""
@@ -19,13 +19,13 @@ COPIES = 4
 
 
 def require_room(folder: Path, size: int = 0) -> None:
-    """Raise ``StoreError`` where the disk of ``folder`` has not room for ``size`` bytes more, and the reserve."""
+    """Raise ``StoreFull`` where the disk of ``folder`` has not room for ``size`` bytes more, and the reserve."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
         return
     if free < size + RESERVE:
-        raise StoreError(
+        raise StoreFull(
             f"The disk is full: {folder} has {free / 1e6:,.0f} MB free and this wants {(size + RESERVE) / 1e6:,.0f}; "
             f"free some and run the same command again."
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import StoreError
+from schemas.errors import StoreFull
 from search import Corpus
 from stores.disk_room import RESERVE, allocated, require_room
 from stores.opening import open_store
@@ -71,7 +71,7 @@ def test_a_new_corpus_that_finds_no_room_leaves_nothing(tmp_path, small_disk):
 
 def test_room_is_asked_for_with_a_reserve(tmp_path):
     require_room(tmp_path)
-    with pytest.raises(StoreError, match="disk is full"):
+    with pytest.raises(StoreFull, match="disk is full"):
         require_room(tmp_path, 1 << 60)
     assert RESERVE > 0
 
