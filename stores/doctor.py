@@ -1,109 +1,173 @@
-"""Checks an embedded store, each collection in a process of its own, since some damage aborts the engine's process."""
+"""Checks an embedded store: its mark, each corpus that nobody else holds, and what crashes left of snapshots."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pydantic import BaseModel
-
-from schemas.errors import StoreError, XunyiError
+from schemas.errors import StoreError, StoreLocked, XunyiError
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf
 from stores.base import collection_name
-from stores.edge_parts import part_folders
-from stores.embedded import EdgeStore
+from stores.doctor_collections import check_collection, generation_of, shelf_of
+from stores.edge_errors import files
+from stores.edge_snapshots import FOLDER, snapshot_leftovers, snapshot_names
+from stores.embedded import MARK, EdgeStore, write_mark
 from stores.files import leftovers, remove
+from stores.health import Finding, StoreHealth
 from stores.locking import FolderLock
 
+__all__ = ["Finding", "StoreHealth", "check_store"]
+
 TIMEOUT = 600.0
-"""Seconds that opening and counting one collection may take."""
+"""Seconds that opening and reading one part of a collection may take: 250,000 points take some three."""
+
+LOCK_WAIT = 1.0
+"""Seconds to wait for another process to leave a corpus."""
 
 
-class Finding(BaseModel):
-    """Something wrong at ``place``, and what was done about it, where something was."""
+def check_store(
+    folder: Path, *, repair: bool = False, timeout: float = TIMEOUT, lock_wait: float = LOCK_WAIT
+) -> StoreHealth:
+    """Open every collection below ``folder``, read every point, and mend what can be mended if ``repair``.
 
-    place: str
-    problem: str
-    repaired: str | None = None
+    Each corpus is held meanwhile; one that another process holds is named in ``in_use`` and left alone, since
+    opening the engine's files under it would damage what it writes. How a collection is mended is told in
+    ``stores.doctor_collections``; besides, leftovers of crashes are removed, and the store's mark is written again.
 
-
-class StoreHealth(BaseModel):
-    """What ``check_store`` found; ``points`` of each collection that opens."""
-
-    store: str
-    points: dict[str, int]
-    findings: list[Finding]
-
-    def add(self, place: Path, problem: str, repaired: str | None = None) -> None:
-        """Note something wrong."""
-        self.findings.append(Finding(place=str(place), problem=problem, repaired=repaired))
-
-    @property
-    def healthy(self) -> bool:
-        """Whether nothing is wrong any more."""
-        return all(finding.repaired for finding in self.findings)
-
-
-def check_store(folder: Path, *, repair: bool = False, timeout: float = TIMEOUT) -> StoreHealth:
-    """Open and count every collection below ``folder``, and mend what can be mended if ``repair``.
-
-    Leftovers of crashes are removed. Of a collection that does not open the engine's log is moved
-    to ``wal.damaged``: what was flushed, which is all that was ever acknowledged, then loads; if
-    it does not, the log is put back. Raises ``StoreError`` where ``folder`` is no store, and
-    ``StoreLocked`` where another process holds a corpus that is to be mended.
+    Raises ``StoreError`` where ``folder`` is no store.
     """
     if not folder.is_dir():
         raise StoreError(f"{folder} is no folder; give --store the folder of an embedded store.")
-    health = StoreHealth(store=str(folder), points={}, findings=[])
+    health = StoreHealth(store=str(folder))
     store = EdgeStore(folder)
-    for corpus in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        _check_corpus(store, corpus, health, repair, timeout)
+    with files(folder):
+        _check_mark(folder, health, repair)
+        corpora = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        for corpus in corpora:
+            if not any(any(corpus.glob(name)) for name in ("manifest.json", "lock", "g*.*")):
+                health.note(corpus, "holds nothing of a corpus; remove it, or move it out of the store")
+                continue
+            with _held(corpus, health, lock_wait) as held:
+                if held:
+                    _check_corpus(store, corpus, health, repair, timeout)
+                    _check_snapshots(folder / FOLDER / corpus.name, health, repair)
+        # Without a corpus nobody can be making a snapshot of it.
+        for snapshots in sorted((folder / FOLDER).glob("*")):
+            if folder / snapshots.name not in corpora:
+                _check_snapshots(snapshots, health, repair)
     return health
 
 
+@contextmanager
+def _held(corpus: Path, health: StoreHealth, wait: float) -> Iterator[bool]:
+    """Whether the corpus is this process's for as long as the block takes; who holds it else is noted."""
+    lock = FolderLock(corpus / "lock", wait)
+    try:
+        lock.acquire()
+    except StoreLocked as error:
+        health.in_use[corpus.name] = str(error)
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+        with suppress(OSError):  # a corpus: only what holds nothing any more goes
+            corpus.rmdir()
+
+
+def _check_mark(folder: Path, health: StoreHealth, repair: bool) -> None:
+    if (folder / MARK).exists() or not any(folder.glob("*/manifest.json")):
+        return
+    problem = "is gone, which marks the folder as a store"
+    if repair:
+        write_mark(folder)
+        health.add(folder / MARK, problem, "written again")
+    else:
+        health.add(folder / MARK, f"{problem}; the next ingest or search writes it again, and so does --repair")
+
+
 def _check_corpus(store: EdgeStore, corpus: Path, health: StoreHealth, repair: bool, timeout: float) -> None:
-    _check_leftovers(corpus, health, repair)
-    manifest = None
+    for left in leftovers(corpus):
+        _leftover(left, health, repair)
+    manifest, garbled = None, False
     try:
         manifest = store.read_manifest(corpus.name)
-        if manifest is None:
-            health.add(corpus, "has no manifest: a first ingest was cut off; run it again, or remove the folder")
     except XunyiError as error:
         health.add(corpus / "manifest.json", str(error))
-    for folder in sorted(corpus.glob("g*.*")):
-        _check_collection(corpus, folder, manifest, health, repair, timeout)
-    for generation in [] if manifest is None else [manifest, *manifest.kept]:
+        garbled = True
+    collections = sorted(corpus.glob("g*.*"))
+    for folder in collections:
+        check_collection(folder, manifest, health, repair=repair, timeout=timeout)
+        if manifest is not None:
+            _check_generation(folder, manifest, health)
+    if manifest is None:
+        if not garbled:
+            _check_nameless(corpus, collections, health, repair)
+        return
+    for generation in [manifest, *manifest.kept]:
         if generation.complete:
             _check_counts(corpus, generation, health, in_use=generation is manifest)
+    if not manifest.complete:
+        health.note(corpus, "an ingest is unfinished; go on with it by running the same `xunyi ingest` again")
 
 
-def _check_collection(
-    corpus: Path, folder: Path, manifest: CorpusManifest | None, health: StoreHealth, repair: bool, timeout: float
-) -> None:
-    name = f"{corpus.name}.{folder.name}"
-    count, problem = _open_in_child(folder, timeout)
-    if count is None and repair:
-        count = _without_log(corpus, folder, timeout)
-        if count is not None:
-            health.add(folder, problem, f"its damaged log was moved to wal.damaged; {count} points load")
-    if count is None:
-        health.add(folder, f"{problem}; bring it back from a copy, or remove the corpus and ingest again")
-        return
-    health.points[name] = count
-    if manifest is not None:
-        _check_generation(folder, manifest, health)
+def _leftover(left: Path, health: StoreHealth, repair: bool) -> None:
+    if repair:
+        remove(left)
+        health.add(left, "left by a run that was cut off", "removed")
+    else:
+        health.add(left, "left by a run that was cut off; --repair removes it")
+
+
+def _check_snapshots(snapshots: Path, health: StoreHealth, repair: bool) -> None:
+    for left in snapshot_leftovers(snapshots):
+        _leftover(left, health, repair)
+
+
+def _check_nameless(corpus: Path, collections: list[Path], health: StoreHealth, repair: bool) -> None:
+    """A folder without a manifest: beginnings that nobody needs, or a corpus that lost what says how it was made."""
+    held: dict[Shelf | None, int | None] = {}
+    for folder in collections:
+        points = health.points.get(f"{corpus.name}.{folder.name}")
+        before = held.get(shelf_of(folder), 0)
+        held[shelf_of(folder)] = None if points is None or before is None else before + points
+    passages, documents = held.get(Shelf.PASSAGES, 0), held.get(Shelf.DOCUMENTS, 0)
+    # A document's point is written when its passages are in; a vocabulary alone is no corpus.
+    nothing = documents == 0 and (passages == 0 or Shelf.DOCUMENTS in held) and None not in held
+    if nothing and collections:
+        problem = "has no manifest and no finished document: a first ingest or an import was cut off"
+        if repair:
+            for path in corpus.iterdir():
+                if path.name != "lock":
+                    remove(path)
+                    health.points.pop(f"{corpus.name}.{path.name}", None)
+            (corpus / "lock").unlink()
+            health.add(corpus, problem, "removed")
+        else:
+            health.add(corpus, f"{problem}; run it again, or have --repair remove what it left")
+    elif nothing:
+        if repair:
+            (corpus / "lock").unlink()
+        health.note(corpus, "holds no points", "removed" if repair else None)
+    else:
+        names = snapshot_names(corpus.parent / FOLDER / corpus.name)
+        back = f"xunyi snapshots restore {corpus.name} {names[-1]}" if names else "xunyi import of an export"
+        health.add(
+            corpus,
+            f"has no manifest, but its shelves hold points ({documents or 0:,} documents, {passages or 0:,} passages): "
+            f"the manifest is lost, or an import was cut off, which is then run again; bring the corpus back with "
+            f"{back}, or ingest its files again, which makes it anew and encodes everything again",
+        )
 
 
 def _check_generation(folder: Path, manifest: CorpusManifest, health: StoreHealth) -> None:
-    def holds(generation: int) -> bool:
-        return folder.name in [f"g{generation}.{shelf}" for shelf in Shelf]
-
-    if any(holds(one.generation) for one in (manifest, *manifest.kept)):
+    known = [one.generation for one in (manifest, *manifest.kept)]
+    if shelf_of(folder) is not None and generation_of(folder) in known:
         return
-    if manifest.rebuild is not None and holds(manifest.rebuild.generation):
+    if manifest.rebuild is not None and generation_of(folder) == manifest.rebuild.generation:
         health.add(
             folder,
             f"`xunyi {manifest.rebuild.command}` is unfinished: run it again, or give it up with: "
@@ -115,108 +179,22 @@ def _check_generation(folder: Path, manifest: CorpusManifest, health: StoreHealt
     )
 
 
-def _check_leftovers(corpus: Path, health: StoreHealth, repair: bool) -> None:
-    if repair:
-        lock = FolderLock(corpus / "lock", 1.0)
-        lock.acquire()
-        try:
-            for left in leftovers(corpus):
-                remove(left)
-                health.add(left, "left by a run that was cut off", "removed")
-        finally:
-            lock.release()
-    else:
-        for left in leftovers(corpus):
-            health.add(left, "left by a run that was cut off; --repair removes it")
-
-
 def _check_counts(corpus: Path, manifest: CorpusManifest, health: StoreHealth, *, in_use: bool) -> None:
-    remedy = "ingest again" if in_use else f"xunyi generations drop {manifest.corpus} {manifest.generation}"
+    wrong: dict[Shelf, str] = {}
     for shelf, counted in manifest.counts.model_dump().items():
         name = collection_name(corpus.name, manifest.generation, Shelf(shelf))
         if counted and not (corpus / f"g{manifest.generation}.{shelf}").is_dir():
-            health.add(corpus, f"the shelf {shelf} of generation {manifest.generation} is missing; {remedy}")
+            wrong[Shelf(shelf)] = f"the shelf {shelf} of generation {manifest.generation} is missing"
         elif name in health.points and health.points[name] != counted:
-            health.add(corpus, f"{name} holds {health.points[name]} points, the manifest says {counted}; {remedy}")
-
-
-def _without_log(corpus: Path, folder: Path, timeout: float) -> int | None:
-    """The number of points with the logs of those parts set aside that do not open; None where that does not help."""
-    lock = FolderLock(corpus / "lock", 1.0)
-    lock.acquire()
-    try:
-        total, parts = 0, part_folders(folder)
-        while parts:
-            counts, _ = _count_in_child(parts, timeout)
-            total += sum(counts)
-            parts = parts[len(counts) :]
-            if parts:
-                count = _part_without_log(parts.pop(0), timeout)
-                if count is None:
-                    return None
-                total += count
-        return total
-    finally:
-        lock.release()
-
-
-def _part_without_log(part: Path, timeout: float) -> int | None:
-    log = part / "wal"
-    # Beside the part: what is called like one would be taken for one.
-    aside = part.with_name(f"wal.damaged{part.name.removeprefix('shard')}")
-    if not log.is_dir():
-        return None
-    remove(aside)
-    log.rename(aside)
-    counts, _ = _count_in_child([part], timeout)
-    if not counts:
-        remove(log)
-        aside.rename(log)
-        return None
-    return counts[0]
-
-
-def _open_in_child(folder: Path, timeout: float) -> tuple[int | None, str]:
-    """The number of points of a collection, or None and why it, or one of its parts, does not open."""
-    parts = part_folders(folder)
-    if not parts:
-        return None, "does not open (its points are gone)"
-    counts, problem = _count_in_child(parts, timeout)
-    if len(counts) == len(parts):
-        return sum(counts), ""
-    return None, problem if len(parts) == 1 else f"{problem} in {parts[len(counts)].name}"
-
-
-def _count_in_child(parts: list[Path], timeout: float) -> tuple[list[int], str]:
-    """The numbers of points of the parts, up to the first that does not open, and why that one does not."""
-    command = [sys.executable, "-m", "stores.doctor", *(str(part.resolve()) for part in parts)]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=timeout, check=False, cwd=Path(__file__).parent.parent
-        )
-        output, said = done.stdout, done.stderr.decode("utf-8", "replace").strip().splitlines()
-        problem = f"does not open ({said[-1][:200] if said else f'the engine ended with {done.returncode}'})"
-    except subprocess.TimeoutExpired as late:
-        output, problem = late.stdout or b"", f"does not open within {timeout:.0f} seconds"
-    counts = []
-    for line in output.splitlines():
-        try:
-            counts.append(int(json.loads(line)["points"]))
-        except (ValueError, KeyError):
-            break
-    return counts, problem
-
-
-def _count(parts: list[str]) -> None:
-    import qdrant_edge as edge
-
-    for part in parts:
-        shard = edge.EdgeShard.load(part)
-        sys.stdout.write(json.dumps({"points": shard.count(edge.CountRequest(exact=True))}) + "\n")
-        # Some damage ends the process: what was found before is out by then.
-        sys.stdout.flush()
-        shard.close()
-
-
-if __name__ == "__main__":
-    _count(sys.argv[1:])
+            wrong[Shelf(shelf)] = f"{name} holds {health.points[name]} points, the manifest says {counted}"
+    for problem in wrong.values():
+        if not in_use:
+            remedy = f"xunyi generations drop {manifest.corpus} {manifest.generation}"
+        elif Shelf.TERMS not in wrong:
+            remedy = "ingest the same files again"
+        elif len(wrong) == 1:
+            remedy = f"fit the words anew with: xunyi refit {manifest.corpus}"
+        else:
+            # A fit reads the passages, and an ingest needs the words.
+            remedy = f"restore a snapshot, or run `xunyi corpora delete {manifest.corpus}` and ingest its files again"
+        health.add(corpus, f"{problem}; {remedy}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,16 +13,16 @@ import numpy as np
 import qdrant_edge as edge
 from qdrant_client import models
 
-from schemas.errors import StoreDamaged, StoreError
+from schemas.errors import StoreError
 from schemas.spaces import PointBatch, Space, VectorBatch
 from schemas.storage import StorageSettings
 from stores import edge_translation as translate
 from stores.base import PayloadIndexType
 from stores.checks import check_batch, check_names, check_nearest, check_request
 from stores.edge_config import resolved
+from stores.edge_description import Description
 from stores.edge_parts import PART_POINTS, Parts
 from stores.edge_results import query_request, scored
-from stores.files import replace_text
 from stores.nearest import Nearest, Scored, SparseRow
 from stores.quantized import rescoring, with_rescoring
 from stores.ties import MARGIN, by_score, cut, in_order
@@ -74,19 +73,13 @@ class EdgeCollection:
     def create(cls, name: str, folder: Path, spaces: Mapping[str, Space], storage: StorageSettings) -> None:
         """Make an empty collection's files in ``folder``."""
         Parts.create(name, folder, spaces, storage)
-        _describe(folder, spaces, {}, storage)
+        Description(dict(spaces), storage).write(folder)
 
     @classmethod
     def load(cls, name: str, folder: Path, part_points: int = PART_POINTS) -> EdgeCollection:
         """Open what ``create`` made; raises ``StoreDamaged`` where that cannot be."""
-        try:
-            described = json.loads((folder / "collection.json").read_text(encoding="utf-8"))
-            spaces = {space["name"]: Space.model_validate(space) for space in described["spaces"]}
-            indexes = {str(field): kind for field, kind in described["indexes"].items()}
-            storage = StorageSettings.model_validate(described.get("storage", {}))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreDamaged(f"{folder} does not say what it holds; remove it and ingest again.") from error
-        return cls(name, folder, spaces, indexes, storage, part_points)
+        described = Description.read(folder)
+        return cls(name, folder, described.spaces, described.indexes, described.storage, part_points)
 
     def close(self) -> None:
         """Flush and let go of the files."""
@@ -99,7 +92,7 @@ class EdgeCollection:
         for part in self._parts.visited():
             part.create_payload_index(field, kind)
         self._indexes[field] = kind
-        _describe(self._folder, self.spaces, self._indexes, self.storage)
+        Description(self.spaces, self.storage, self._indexes).write(self._folder)
 
     # -- points ----------------------------------------------------------------------------
     def upsert(self, batch: PointBatch) -> None:
@@ -279,12 +272,3 @@ def _rows_of(batch: PointBatch, rows: Sequence[int]) -> PointBatch:
     payloads = [batch.payloads[row] for row in rows] if batch.payloads else []
     vectors = {space: some(found) for space, found in batch.vectors.items()}
     return PointBatch([batch.ids[row] for row in rows], payloads, vectors)
-
-
-def _describe(folder: Path, spaces: Mapping[str, Space], indexes: Mapping[str, str], storage: StorageSettings) -> None:
-    described = {
-        "spaces": [space.model_dump(mode="json") for space in spaces.values()],
-        "indexes": dict(indexes),
-        "storage": storage.model_dump(mode="json", exclude_defaults=True),
-    }
-    replace_text(folder / "collection.json", json.dumps(described, ensure_ascii=False))

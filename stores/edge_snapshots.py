@@ -38,6 +38,8 @@ class EdgeSnapshots:
         with files(self._root), self._store.closed(corpus) as folder:
             target = self._root / FOLDER / corpus
             target.mkdir(parents=True, exist_ok=True)
+            for left in snapshot_leftovers(target):
+                remove(left)
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z"
             making = target / f".making-{name}"
             try:
@@ -130,3 +132,15 @@ class EdgeSnapshots:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def snapshot_leftovers(folder: Path) -> list[Path]:
+    """What runs that were cut off left among a corpus's snapshots, in ``folder``; the caller holds the corpus."""
+    names = snapshot_names(folder)
+    archives = [path for path in folder.glob(f"[!.]*{_SUFFIX}") if path.name.removesuffix(_SUFFIX) not in names]
+    return sorted([*(path for path in folder.glob(".*") if is_unfinished(path)), *archives])
+
+
+def snapshot_names(folder: Path) -> list[str]:
+    """The names of a corpus's snapshots in ``folder``, the oldest first."""
+    return sorted(path.name.removesuffix(".json") for path in folder.glob("[!.]*.json"))

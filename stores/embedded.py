@@ -61,6 +61,7 @@ class EdgeStore:
             folder.is_dir()
             and not (folder / MARK).exists()
             and any(not is_unfinished(path) for path in folder.iterdir())
+            and not _holds_a_corpus(folder)
         ):
             raise StoreError(f"{folder} holds other files and no corpora; give --store a folder of its own.")
 
@@ -91,7 +92,8 @@ class EdgeStore:
             return None
         except (ValidationError, ValueError) as error:
             raise StoreDamaged(
-                f"{path} is no manifest of a corpus; bring it back from a copy, or ingest anew."
+                f"{path} is no manifest of a corpus; bring it back from a copy, restore a snapshot of the corpus, "
+                f"or remove the file and ingest again, which encodes everything again."
             ) from error
 
     def manifest_mark(self, corpus: str, *, fresh: bool = False) -> Hashable:
@@ -328,7 +330,7 @@ class EdgeStore:
             # Marked first: a crash must not leave corpora in a folder that then counts as somebody else's.
             if not (self._root / MARK).exists():
                 with files(self._root):
-                    replace_text(self._root / MARK, json.dumps({"format": 1}))
+                    write_mark(self._root)
             lock = FolderLock(folder / "lock", self._lock_wait)
             with files(self._root):
                 lock.acquire()
@@ -351,3 +353,18 @@ class EdgeStore:
         collection = self._open.pop(name, None)
         if collection is not None:
             collection.close()
+
+
+def write_mark(folder: Path) -> None:
+    """Mark the folder as a store."""
+    replace_text(folder / MARK, json.dumps({"format": 1}))
+
+
+def _holds_a_corpus(folder: Path) -> bool:
+    """Whether one of ours stands in the folder, which then only lost its mark."""
+    for path in folder.glob("*/manifest.json"):
+        if path.with_name("lock").is_file():
+            with suppress(OSError, ValueError):
+                CorpusManifest.model_validate_json(path.read_bytes())
+                return True
+    return False

@@ -148,7 +148,7 @@ def test_damage_is_a_sentence(folder):
     with EdgeStore(folder) as store, pytest.raises(StoreDamaged, match="manifest"):
         store.read_manifest("demo")
     (folder / "demo" / "g1.passages" / "collection.json").write_text("[]")
-    with EdgeStore(folder) as store, pytest.raises(StoreDamaged, match="ingest again"):
+    with EdgeStore(folder) as store, pytest.raises(StoreDamaged, match="doctor --repair"):
         store.count(NAME)
 
 
