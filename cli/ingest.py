@@ -194,12 +194,8 @@ def _show(report: IngestReport) -> None:
     out = console()
     for source in report.sources:
         out.print(printable(f"{source.path}: {source.kind}, {source.encoding} ({source.reason})"), markup=False)
-    for row in report.rejected_rows[:20]:
-        where = f"{row.source}:{row.line}" if row.line else row.source
-        click.echo(printable(f"set aside  {where}: {row.reason}"), err=True)
-    if report.rejected > 20:
-        click.echo(f"set aside  … and {report.rejected - 20:,} more", err=True)
-    if report.nothing_changed:
+    _warn(report)
+    if report.nothing_changed and not report.warnings:
         out.print(f"Nothing changed: all {report.unchanged:,} documents stand in the corpus already.")
     if report.rejected_file is not None:
         out.print(f"Rows set aside are in {report.rejected_file}.", markup=False)
@@ -229,3 +225,13 @@ def _show(report: IngestReport) -> None:
     if report.tokens_sent:
         out.print(f"{report.tokens_sent:,} tokens sent to the embeddings API")
     out.print(seconds)
+
+
+def _warn(report: IngestReport) -> None:
+    for row in report.rejected_rows[:20]:
+        where = f"{row.source}:{row.line}" if row.line else row.source
+        click.echo(printable(f"set aside  {where}: {row.reason}"), err=True)
+    if report.rejected > 20:
+        click.echo(f"set aside  … and {report.rejected - 20:,} more", err=True)
+    for warning in report.warnings:
+        click.echo(printable(warning), err=True)

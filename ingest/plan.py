@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
@@ -31,6 +31,8 @@ class Plan:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    mended: int = 0
+    """Documents that had lost passages; they count as changed."""
     removed: int = 0
     rejected: int = 0
     rejected_rows: list[Rejected] = field(default_factory=list)
@@ -58,7 +60,8 @@ class Planner:
     """Compares what is read with what stands, and hands on what is new or changed.
 
     ``existing`` is the collection of the documents shelf, or None for a new corpus. ``rejected`` is
-    told of every row set aside. With ``only_compare`` nothing is handed on: a dry run. ``moved`` are
+    told of every row set aside. With ``only_compare`` nothing is handed on: a dry run. ``short`` tells
+    which documents, given with the passages recorded of each, lack some: their hashes are not trusted. ``moved`` are
     documents that stand unchanged under another source than the one they were read from.
     """
 
@@ -71,7 +74,9 @@ class Planner:
         titles: bool,
         rejected: Callable[[Rejected], None] | None = None,
         only_compare: bool = False,
+        short: Callable[[Mapping[str, int]], set[str]] | None = None,
     ) -> None:
+        self._short = short
         self._rejected = rejected
         self._only_compare = only_compare
         self._store = store
@@ -117,6 +122,11 @@ class Planner:
             payload: dict[str, Any] = record.payload or {}
             recorded = str(payload["hash"]), int(payload["passages"]), str(payload["source"])
             found[str(payload["document_id"])] = recorded
+        if self._short is not None:
+            for name in self._short({name: passages or 0 for name, (_, passages, _) in found.items()}):
+                # Of one that was left half-written this is known already.
+                self.plan.mended += found[name][0] != ""
+                found[name] = ("", *found[name][1:])
         return found
 
     def _reject(self, row: Rejected) -> None:

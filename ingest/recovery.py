@@ -22,18 +22,24 @@ def remove_orphans(store: Store, corpus: str, passages: str, documents: str) -> 
 
     They are new documents of the run that was cut off, which the source does not hold any more.
     """
+    found = orphans(store, corpus, passages, documents)
+    for batch_of_names in batched(found, BATCH):
+        among = models.FieldCondition(key="document_id", match=models.MatchAny(any=batch_of_names))
+        store.delete(passages, models.Filter(must=[among]))
+    if found:
+        log.info("recovered", extra={"corpus": corpus, "removed": len(found)})
+    return len(found)
+
+
+def orphans(store: Store, corpus: str, passages: str, documents: str) -> list[str]:
+    """The ids of documents that have passages, and no point of their own."""
     first = models.Filter(must=[models.FieldCondition(key="position", match=models.MatchValue(value=0))])
-    orphans: list[str] = []
+    found: list[str] = []
     for batch in batched(store.scroll(passages, query_filter=first, payload=["document_id"]), BATCH):
         names = {document_point_id(corpus, name): name for name in (_document(record) for record in batch)}
         standing = {str(record.id) for record in store.retrieve(documents, list(names), payload=False)}
-        orphans.extend(name for point, name in names.items() if point not in standing)
-    for batch_of_names in batched(orphans, BATCH):
-        among = models.FieldCondition(key="document_id", match=models.MatchAny(any=batch_of_names))
-        store.delete(passages, models.Filter(must=[among]))
-    if orphans:
-        log.info("recovered", extra={"corpus": corpus, "removed": len(orphans)})
-    return len(orphans)
+        found.extend(name for point, name in names.items() if point not in standing)
+    return found
 
 
 def remove_absent(store: Store, corpus: str, passages: str, documents: str, standing: str) -> None:

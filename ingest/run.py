@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,13 +16,13 @@ from ingest.corpus import create_shelves, new_manifest, require_agreement
 from ingest.encoding import EncoderRecipe, encoder_for, encoders_of, tokens_sent
 from ingest.executors import Executor, ExecutorName, make_executor
 from ingest.fit import Fitter, write_terms
+from ingest.mending import Losses, find_losses, settle, short_documents
 from ingest.payloads import FieldTypes
 from ingest.plan import Plan, Planner
 from ingest.points import Target
 from ingest.prune import Scope, gone_documents, remove_documents
 from ingest.readers import MetIds, ReadOptions, Source, open_sources
 from ingest.reading import block_maker, documents_of, read_into
-from ingest.recovery import half_written, remove_orphans
 from ingest.rejects import RejectedFile
 from ingest.spool import Spool
 from ingest.staleness import with_staleness
@@ -130,7 +130,10 @@ class _Run:
         self.paths: list[Path] = []
         self._gone: list[str] = []
         found = store.read_manifest(corpus)
-        self._resumed = found is not None and not found.complete
+        self._warnings: list[str] = []
+        self._losses = Losses() if found is None else find_losses(store, found)
+        # What was lost is made good as what was cut off is.
+        self._resumed = found is not None and (not found.complete or self._losses.any)
         if found is None:
             self._encoder: Encoder | None = encoder_for(options)
             self._manifest = new_manifest(corpus, options, self._encoder)
@@ -185,10 +188,11 @@ class _Run:
         planner = Planner(
             self._store,
             self._corpus,
-            self._collection(Shelf.DOCUMENTS) if self._known else None,
+            self._collection(Shelf.DOCUMENTS) if self._known and not self._losses.documents_gone else None,
             titles=self._manifest.titles,
             rejected=self.rejected.add if self.rejected is not None else None,
             only_compare=self.dry_run,
+            short=self._short if self._resumed else None,
         )
         met = MetIds()
         self._stack.callback(met.close)
@@ -207,7 +211,9 @@ class _Run:
         if planner.moved and not self.dry_run:
             planner.moved.record(self._store, self._collection(Shelf.DOCUMENTS))
         plan = planner.plan
-        if self.prune and self._known and plan.documents:
+        if plan.mended:
+            self._warnings.append(f"{plan.mended:,} documents of {self._corpus!r} had lost passages: made anew.")
+        if self.prune and self._known and plan.documents and not self._losses.documents_gone:
             scope = Scope([Path(source.path) for source in sources], self.paths, planner.plan.unsure)
             self._gone = gone_documents(self._store, self._collection(Shelf.DOCUMENTS), met, scope)
             plan.removed = len(self._gone)
@@ -225,6 +231,11 @@ class _Run:
             },
         )
         return plan
+
+    def _short(self, recorded: Mapping[str, int]) -> set[str]:
+        """Which of these documents have fewer passages than are recorded."""
+        passages = None if self._losses.passages_gone else self._collection(Shelf.PASSAGES)
+        return short_documents(self._store, self._corpus, passages, recorded)
 
     def _lexical(self, fitter: Fitter | None) -> LexicalEncoder | None:
         """The lexical encoder over the new fit, which is written first, or over the corpus's own."""
@@ -292,9 +303,9 @@ class _Run:
         complete = True
         if self._resumed:
             shelves = self._collection(Shelf.PASSAGES), self._collection(Shelf.DOCUMENTS)
-            remove_orphans(self._store, self._corpus, *shelves)
-            # Documents of another source than this run's: that one must be ingested again.
-            complete = half_written(self._store, shelves[1]) == 0
+            expected = self._manifest.counts.documents - len(self._gone)
+            complete, missing = settle(self._store, self._corpus, *shelves, self._losses, expected)
+            self._warnings += missing
         counts = Counts(
             documents=self._store.count(self._collection(Shelf.DOCUMENTS)),
             passages=self._store.count(self._collection(Shelf.PASSAGES)),
@@ -344,6 +355,7 @@ class _Run:
             removed=plan.removed,
             not_pruned=sorted(plan.unsure) if self.prune else [],
             dry_run=self.dry_run,
+            warnings=self._warnings,
             tokens_sent=tokens_sent(self._encoder),
             rejected_file=str(self.rejected.path) if self.rejected is not None else None,
             rejected_rows=[

@@ -110,7 +110,7 @@ class IngestReport(BaseModel):
     ``seconds`` are by stage; they overlap, so they need not add up to ``total``. ``removed`` counts
     documents that were gone from the source; ``not_pruned`` are files of which none were removed, since
     rows of theirs were set aside; ``rejected_file`` holds every rejected row, where one was asked for.
-    ``tokens_sent`` are those that an embeddings API counted.
+    ``tokens_sent`` are those that an embeddings API counted; ``warnings`` say what the corpus had lost.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -131,6 +131,7 @@ class IngestReport(BaseModel):
     removed: int = 0
     not_pruned: list[str] = Field(default_factory=list)
     dry_run: bool = False
+    warnings: list[str] = Field(default_factory=list)
     seconds: dict[str, float]
 
     @property
