@@ -9,7 +9,7 @@ from encoders.analysis import make_analyzer, recommended_tfidf
 from encoders.base import Encoder
 from encoders.lsa import DIM
 from ingest.payloads import META, index_type
-from schemas.errors import CorpusError, CorpusNotFound, StoreDamaged, UsageError
+from schemas.errors import CorpusError, CorpusNotFound, StoreDamaged, UsageError, XunyiError
 from schemas.ingest import DEFAULT_LEXICAL, LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import AnalyzerSettings, CorpusManifest, SplitterSettings, TfidfSettings, Word2VecSettings
 from schemas.names import check_corpus_name
@@ -115,6 +115,19 @@ def create_shelves(store: Store, manifest: CorpusManifest) -> None:
     for field, kind in manifest.payload_fields.items():
         for shelf in (passages, documents):
             store.create_payload_index(shelf, f"{META}.{field}", index_type(kind))
+
+
+def drop_beginnings(store: Store, manifest: CorpusManifest) -> None:
+    """Remove what stands of a new corpus before its manifest does: nobody could find it, and it takes room."""
+    corpus = manifest.corpus
+    with suppress(XunyiError):
+        if store.read_manifest(corpus) is not None:
+            return
+        for shelf in Shelf:
+            store.drop_collection(collection_name(corpus, manifest.generation, shelf))
+        # Other generations are those of a corpus that lost its manifest, not this run's.
+        if all(name.rsplit(".", 2)[0] != corpus for name in store.list_collections()):
+            store.delete_corpus(corpus)
 
 
 def open_corpus(stack: ExitStack, corpus: str, store: StoreLike) -> tuple[Store, CorpusManifest]:

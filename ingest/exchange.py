@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from qdrant_client import models
 
 from ingest.copying import dense_rows, multi_rows, sparse_rows
-from ingest.corpus import create_shelves, open_corpus
+from ingest.corpus import create_shelves, drop_beginnings, open_corpus
 from ingest.plan import batched
 from schemas.errors import CorpusError, InputError, UsageError
 from schemas.ids import document_point_id, passage_point_id, term_point_id
@@ -104,8 +104,8 @@ def import_corpus(file: str | Path, *, name: str | None = None, store: StoreLike
     """Make a corpus of an exported file, under its own name or as ``name``; its manifest is written last.
 
     Every point's id must be the one that its payload derives, every page's checksum must fit and every
-    point must be there; under another name ids are derived anew. A run that was cut off leaves no
-    corpus, and is made good by running it again.
+    point must be there; under another name ids are derived anew. A run that fails removes what it made,
+    and one that was killed leaves no corpus, and is made good by running it again.
 
     Raises ``InputError`` for a file that is no export or is damaged, and ``CorpusError`` where a corpus
     of that name stands.
@@ -128,21 +128,16 @@ def import_corpus(file: str | Path, *, name: str | None = None, store: StoreLike
             raise CorpusError(
                 f"{opened.location} has a corpus {manifest.corpus!r} already; delete it, or import with --as-corpus."
             )
-        shelves = _shelves(manifest)
-        _prepare(opened, manifest, shelves)
-        done = dict.fromkeys(map(str, Shelf), 0)
         try:
-            for shelf, batch in _batches(source, original, manifest, path):
-                opened.upsert(_collection(manifest, shelf), batch)
-                done[str(shelf)] += len(batch)
-        except (OSError, ArrowException) as error:
-            raise InputError(f"{path} is damaged ({_short(error)}); export the corpus again.") from error
-        held = {str(shelf): opened.count(_collection(manifest, shelf)) for shelf in shelves}
-        if held != counts:
-            raise InputError(f"{path} does not hold all points of its corpus; export the corpus again.")
-        for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
-            opened.optimize(_collection(manifest, shelf))
-        opened.write_manifest(manifest)
+            held = _fill(opened, source, original, manifest, path)
+            if held != counts:
+                raise InputError(f"{path} does not hold all points of its corpus; export the corpus again.")
+            for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
+                opened.optimize(_collection(manifest, shelf))
+            opened.write_manifest(manifest)
+        except BaseException:
+            drop_beginnings(opened, manifest)
+            raise
         return ExchangeReport(
             corpus=manifest.corpus,
             store=opened.location,
@@ -152,6 +147,20 @@ def import_corpus(file: str | Path, *, name: str | None = None, store: StoreLike
             seconds=round(time.perf_counter() - started, 3),
             unfinished=not manifest.complete,
         )
+
+
+def _fill(store: Store, source: Any, original: CorpusManifest, manifest: CorpusManifest, path: Path) -> dict[str, int]:
+    """Make the shelves and write all points; gives how many each shelf holds then."""
+    from pyarrow import ArrowException
+
+    shelves = _shelves(manifest)
+    _prepare(store, manifest, shelves)
+    try:
+        for shelf, batch in _batches(source, original, manifest, path):
+            store.upsert(_collection(manifest, shelf), batch)
+    except (OSError, ArrowException) as error:
+        raise InputError(f"{path} is damaged ({_short(error)}); export the corpus again.") from error
+    return {str(shelf): store.count(_collection(manifest, shelf)) for shelf in shelves}
 
 
 def _collection(manifest: CorpusManifest, shelf: Shelf) -> str:

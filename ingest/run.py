@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
-from ingest.corpus import create_shelves, new_manifest, require_agreement
+from ingest.corpus import create_shelves, drop_beginnings, new_manifest, require_agreement
 from ingest.encoding import EncoderRecipe, encoder_for, encoders_of, tokens_sent
 from ingest.executors import Executor, ExecutorName, make_executor
 from ingest.fit import Fitter, write_terms
@@ -27,7 +27,7 @@ from ingest.rejects import RejectedFile
 from ingest.spool import Spool
 from ingest.staleness import with_staleness
 from ingest.write import write_documents
-from schemas.errors import InputError, StoreFull, UsageError, XunyiError
+from schemas.errors import InputError, StoreFull, UsageError
 from schemas.ingest import (
     LEXICAL_SPACES,
     CorpusOptions,
@@ -171,7 +171,8 @@ class _Run:
                 lexical = self._lexical(fitter)
                 self._write(spool, lexical, fields)
             except BaseException:
-                self._drop_beginnings()
+                if not self._known:
+                    drop_beginnings(self._store, self._manifest)
                 raise
         self._seconds["total"] = time.perf_counter() - started
         return self._report(sources, plan)
@@ -313,13 +314,6 @@ class _Run:
         )
         self._manifest = self._manifest.model_copy(update={"complete": complete, "counts": counts, "updated": _now()})
         self._store.write_manifest(self._manifest)
-
-    def _drop_beginnings(self) -> None:
-        """Remove what stands of a new corpus before its manifest does: nobody could find it, and it takes room."""
-        with suppress(XunyiError):
-            if not self._known and self._store.read_manifest(self._corpus) is None:
-                for shelf in Shelf:
-                    self._store.drop_collection(self._collection(shelf))
 
     def _remove(self) -> None:
         started = time.perf_counter()

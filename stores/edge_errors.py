@@ -34,7 +34,7 @@ def engine(name: str, opening: Path | None = None) -> Iterator[None]:
         if "No space left" in text or "StorageFull" in text:
             raise StoreError(f"The disk is full; free some and run the same command again ({name}).") from error
         if opening is not None:
-            raise StoreDamaged(f"{opening} cannot be opened: {text}; remove the corpus and ingest again.") from error
+            raise StoreDamaged(f"{opening} cannot be opened: {text}; see what mends it with: xunyi doctor.") from error
         if isinstance(error, ValueError | TypeError):
             raise InvalidPoint(f"The engine refused a value for {name}: {text}.") from error
         raise StoreError(f"The engine failed on {name}: {text}.") from error

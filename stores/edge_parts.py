@@ -67,7 +67,7 @@ class Parts:
         self._most = most
         self._places = [_Place(path) for path in part_folders(folder)]
         if not self._places:
-            raise StoreDamaged(f"{folder} cannot be opened: its points are gone; remove the corpus and ingest again.")
+            raise StoreDamaged(f"{folder} cannot be opened: its points are gone; see what mends it with: xunyi doctor.")
         for place in self._places[:-1]:
             place.ids = self._ids_of(place)
         last = self._places[-1]
