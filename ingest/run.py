@@ -213,7 +213,8 @@ class _Run:
             planner.moved.record(self._store, self._collection(Shelf.DOCUMENTS))
         plan = planner.plan
         if plan.mended:
-            self._warnings.append(f"{plan.mended:,} documents of {self._corpus!r} had lost passages: made anew.")
+            done = "this makes them good" if not self.dry_run else "an ingest makes them good"
+            self._warnings.append(f"{plan.mended:,} documents of {self._corpus!r} had lost passages; {done}.")
         if self.prune and self._known and plan.documents and not self._losses.documents_gone:
             scope = Scope([Path(source.path) for source in sources], self.paths, planner.plan.unsure)
             self._gone = gone_documents(self._store, self._collection(Shelf.DOCUMENTS), met, scope)

@@ -154,12 +154,13 @@ def _check_nameless(corpus: Path, collections: list[Path], health: StoreHealth, 
         health.note(corpus, "holds no points", "removed" if repair else None)
     else:
         names = snapshot_names(corpus.parent / FOLDER / corpus.name)
-        back = f"xunyi snapshots restore {corpus.name} {names[-1]}" if names else "xunyi import of an export"
+        back = f"xunyi snapshots restore {corpus.name} {names[-1]}" if names else "xunyi import"
         health.add(
             corpus,
             f"has no manifest, but its shelves hold points ({documents or 0:,} documents, {passages or 0:,} passages): "
-            f"the manifest is lost, or an import was cut off, which is then run again; bring the corpus back with "
-            f"{back}, or ingest its files again, which makes it anew and encodes everything again",
+            f"an import was cut off, which is then run again, or the manifest is lost; bring the corpus back with "
+            f"`{back}`{'' if names else ' of an export'}, or ingest its files again, which makes it anew and encodes "
+            f"everything again, or remove the folder",
         )
 
 
