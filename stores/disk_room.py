@@ -18,15 +18,19 @@ COPIES = 4
 """How often the engine may write a byte: in its log, in the segment being filled, in an index, in a longer file."""
 
 
-def require_room(folder: Path, size: int = 0) -> None:
+SMALL_RESERVE = 4_000_000
+"""Bytes that stay free where little is written: removing points must be possible on a disk that is nearly full."""
+
+
+def require_room(folder: Path, size: int = 0, reserve: int = RESERVE) -> None:
     """Raise ``StoreFull`` where the disk of ``folder`` has not room for ``size`` bytes more, and the reserve."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
         return
-    if free < size + RESERVE:
+    if free < size + reserve:
         raise StoreFull(
-            f"The disk is full: {folder} has {free / 1e6:,.0f} MB free and this wants {(size + RESERVE) / 1e6:,.0f}; "
+            f"The disk is full: {folder} has {free / 1e6:,.0f} MB free and this wants {(size + reserve) / 1e6:,.0f}; "
             f"free some and run the same command again."
         )
 

@@ -14,7 +14,7 @@ from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores import edge_translation as translate
 from stores.base import PayloadIndexType, rows_without
-from stores.disk_room import COPIES, allocated, require_room
+from stores.disk_room import COPIES, SMALL_RESERVE, allocated, require_room
 from stores.edge_config import config_of, filled_bytes, joined_bytes
 from stores.edge_errors import engine
 from stores.edge_memory import give_back
@@ -114,6 +114,8 @@ class EdgePart:
 
     def update(self, operation: edge.UpdateOperation) -> None:
         """One operation of the engine, durable when this returns."""
+        # Opening may have taken what was free: the engine sets 34 MB aside for its log.
+        require_room(self.folder, reserve=SMALL_RESERVE)
         with engine(self._name):
             self._shard.update(operation)
             self._shard.flush()
