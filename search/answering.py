@@ -105,7 +105,7 @@ class Answerer:
         # An ingest may have taken a passage away since it was ranked.
         standing = [[[hit for hit in group if hit.id in payloads] for group in found] for found in named_groups]
         shown = [[group for group in found if group] for found in standing]
-        maker = HitMaker(payloads, len(ask.spaces) == 1 and rerank.by is None)
+        maker = HitMaker(payloads, len(ask.spaces) == 1 and rerank.by is None, page.by_document)
         hits: list[list[Hit]] = []
         for row, found in enumerate(shown):
             features = words[row].idf if words else {}

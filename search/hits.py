@@ -16,16 +16,18 @@ class HitMaker:
     """Makes hits of one answer.
 
     ``payloads`` are those of all passages shown, by point id. ``alone`` says that one space was asked: its
-    own similarity then says more than a score scaled between first and last.
+    own similarity then says more than a score scaled between first and last. ``by_document`` hits list their
+    passages, the one that shows them among them.
     """
 
     payloads: Mapping[str, Mapping[str, Any]]
     alone: bool
+    by_document: bool = False
 
     def hit(self, snippets: Snippets, rank: int, group: Sequence[Fused]) -> Hit:
         """A hit of a document's passages, best first, shown by the first."""
         each = [self._passage(snippets, n, fused) for n, fused in enumerate(group, 1)]
-        return each[0].model_copy(update={"rank": rank, "passages": each if len(each) > 1 else []})
+        return each[0].model_copy(update={"rank": rank, "passages": each if self.by_document else []})
 
     def _passage(self, snippets: Snippets, rank: int, fused: Fused) -> Hit:
         payload = self.payloads[fused.id]

@@ -45,6 +45,7 @@ class Options(_Body):
         default_factory=list, max_length=MOST_CONDITIONS, description="FIELD=V, =A|B, !=V, >=N, <N, ~words"
     )
     fusion: Literal["zscore", "convex", "rrf", "dbsf"] | None = None
+    rrf_k: int | None = Field(None, description="the constant of rrf, 60 by default")
     by: Literal["passage", "document"] = "passage"
     rerank: Name | None = None
     rerank_top: int = Field(50, ge=1, le=MOST_HITS)

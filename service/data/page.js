@@ -60,7 +60,7 @@ function shown(hit) {
   item.append(head);
   if (hit.chapter) item.append(make("div", hit.chapter, "chapter"));
   item.append(marked(hit.snippet), scores(hit));
-  if (hit.passages.length) {
+  if (hit.passages.length > 1) {
     const more = make("ul");
     for (const passage of hit.passages) {
       const inner = make("li");

@@ -117,3 +117,10 @@ def test_the_constant_of_reciprocal_ranks_may_be_chosen(tmp_path):
         for k in (None, 1, 60):
             hits = corpus.search("pool bar", fusion="rrf", rrf_k=k, weights={"tfidf": 1.0}, limit=2).hits
             assert hits[1].score == pytest.approx(1 / ((k or 60) + 2), abs=1e-5)
+
+
+def test_a_hit_that_is_a_document_lists_its_passages_and_any_other_none(folder):
+    with Corpus("hotels", folder) as corpus:
+        for hit in corpus.search("pool", by_document=True).hits:
+            assert [passage.passage_id for passage in hit.passages] == [hit.passage_id]
+        assert [hit.passages for hit in corpus.search("pool").hits] == [[], []]
