@@ -12,8 +12,9 @@ from schemas.spaces import Shelf
 from stores.base import collection_name
 from stores.doctor_collections import check_collection, generation_of, shelf_of
 from stores.edge_errors import files
+from stores.edge_folder import MARK, write_mark
 from stores.edge_snapshots import FOLDER, snapshot_leftovers, snapshot_names
-from stores.embedded import MARK, EdgeStore, write_mark
+from stores.embedded import EdgeStore
 from stores.files import leftovers, remove
 from stores.health import Finding, StoreHealth
 from stores.locking import FolderLock

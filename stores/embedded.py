@@ -11,7 +11,6 @@ Layout, all of it below the store's folder::
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import threading
@@ -34,12 +33,11 @@ from stores.checks import check_filter, check_id, check_payload, manifest_text, 
 from stores.disk_room import allocated
 from stores.edge_collection import Cursor, EdgeCollection
 from stores.edge_errors import files
+from stores.edge_folder import MARK, require_ours, write_mark
 from stores.edge_parts import PART_POINTS
-from stores.files import is_unfinished, leftovers, remove, replace_text, sync_folder
+from stores.files import leftovers, remove, replace_text, sync_folder
 from stores.locking import FolderLock
 from stores.nearest import Nearest, Scored
-
-MARK = "xunyi-store.json"
 
 
 class EdgeStore:
@@ -55,15 +53,7 @@ class EdgeStore:
         self._guard = threading.RLock()
         self._process = os.getpid()
         self._writes = 0
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"{folder} is a file, not a folder; give --store a folder or a URL.")
-        if (
-            folder.is_dir()
-            and not (folder / MARK).exists()
-            and any(not is_unfinished(path) for path in folder.iterdir())
-            and not _holds_a_corpus(folder)
-        ):
-            raise StoreError(f"{folder} holds other files and no corpora; give --store a folder of its own.")
+        require_ours(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -353,18 +343,3 @@ class EdgeStore:
         collection = self._open.pop(name, None)
         if collection is not None:
             collection.close()
-
-
-def write_mark(folder: Path) -> None:
-    """Mark the folder as a store."""
-    replace_text(folder / MARK, json.dumps({"format": 1}))
-
-
-def _holds_a_corpus(folder: Path) -> bool:
-    """Whether one of ours stands in the folder, which then only lost its mark."""
-    for path in folder.glob("*/manifest.json"):
-        if path.with_name("lock").is_file():
-            with suppress(OSError, ValueError):
-                CorpusManifest.model_validate_json(path.read_bytes())
-                return True
-    return False

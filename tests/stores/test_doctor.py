@@ -14,8 +14,9 @@ from schemas.manifest import CorpusManifest, Counts
 from schemas.spaces import PointBatch, Shelf, Space, SpaceKind
 from stores.base import collection_name
 from stores.doctor import check_store
+from stores.edge_folder import MARK
 from stores.edge_snapshots import FOLDER, EdgeSnapshots
-from stores.embedded import MARK, EdgeStore
+from stores.embedded import EdgeStore
 
 NAME = "shop.g1.passages"
 ID = "6f1c8e0a-5f0b-5c56-9a53-3d1f0a6b7c21"
