@@ -24,6 +24,7 @@ from schemas.errors import StoreDamaged
 from schemas.spaces import Space
 from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType
+from stores.edge_memory import give_back
 from stores.edge_part import EdgePart
 from stores.files import remove, sync_folder
 from stores.part_ids import PartIds, keys_of
@@ -155,6 +156,7 @@ class Parts:
         place.points = part.count()
         place.part = None
         part.close()
+        give_back(self._folder)
 
     def _another(self) -> _Place:
         """A new part, under its own name only when it is whole."""
