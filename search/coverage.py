@@ -3,8 +3,8 @@
 A space of meaning has a nearest passage for everything, also for what it does not understand: a part
 number, an address, a few keywords. Its scores do not tell (they stand out of its own list as those of a
 good answer do), but its best hit does: it lacks words of the query that the best lexical hit holds. Rare
-words tell most (idf to the power of ``POWER``), and words that the corpus does not know count as its
-rarest, so that a query in other words, or another language, takes nothing from the space.
+words tell most (idf to the power of ``POWER``), and words that the corpus does not know count as the
+query's rarest known one, so that a query in other words, or another language, takes little from the space.
 
 Chosen over 25 sets of queries in two languages, each left out in turn (docs/quality.md).
 """
@@ -43,9 +43,13 @@ class QueryWords:
     mass: QueryMass
 
 
-def query_words(features: Iterable[str], known: Mapping[str, Term], rarest: float = 1.0) -> QueryWords:
-    """The words of a query; one that the corpus does not know weighs ``rarest``, the idf of its rarest."""
-    top = max([rarest, *(term.idf for term in known.values())])
+def query_words(features: Iterable[str], known: Mapping[str, Term]) -> QueryWords:
+    """The words of a query; one that the corpus does not know weighs as much as the rarest known of the query.
+
+    As much as the corpus's own rarest would be right for a name (``libbrotli-dev``) and wrong for a slip of the pen,
+    which is unknown as well: that cost more, over the sets of docs/quality.md, than it gained.
+    """
+    top = max((term.idf for term in known.values()), default=1.0)
     idf = {feature: known[feature].idf if feature in known else top for feature in sorted(set(features))}
     terms = sorted((term.index, term.idf**POWER) for term in known.values() if term.index is not None)
     mass = QueryMass(

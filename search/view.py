@@ -12,7 +12,6 @@ from qdrant_client import models
 
 from encoders.learned import LearnedEncoders
 from encoders.lexical import LexicalEncoder
-from encoders.vocabulary import smooth_idf
 from schemas.errors import UsageError
 from schemas.ids import document_point_of, point_text
 from schemas.ingest import LEXICAL_SPACES
@@ -204,9 +203,7 @@ class CorpusView:
         """The features of each query, with what they weigh in this corpus."""
         found = [set(features) for features in self.lexical.query_features(several(queries))]
         known = self.terms(set().union(*found)) if self.manifest.counts.terms and found else {}
-        fit = self.manifest.fit
-        rarest = 1.0 if fit is None else smooth_idf(1, fit.passages)
-        return [query_words(of, {name: known[name] for name in of if name in known}, rarest) for of in found]
+        return [query_words(of, {name: known[name] for name in of if name in known}) for of in found]
 
 
 def _models_of(manifest: CorpusManifest) -> tuple[object, ...]:

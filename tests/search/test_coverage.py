@@ -33,14 +33,6 @@ def test_rare_words_weigh_most_and_unknown_ones_as_much_as_the_rarest_known():
     assert coverage(words.mass, [2, 4]) == pytest.approx((1 + 2.0**POWER) / (1 + 2 * 2.0**POWER))
 
 
-def test_an_unknown_word_weighs_as_the_corpus_s_rarest_however_common_the_query_s_others_are():
-    words = query_words(["hotel", "libbrotli"], {"hotel": KNOWN["hotel"]}, rarest=7.0)
-    assert words.idf == {"hotel": 1.0, "libbrotli": 7.0}
-    # What holds the common word alone holds next to nothing, so that no other space is doubted for it.
-    assert coverage(words.mass, [4]) == pytest.approx(1 / (1 + 7.0**POWER))
-    assert query_words(["ax", "new"], {"ax": KNOWN["ax"]}, rarest=1.5).idf["new"] == 2.0
-
-
 def test_a_word_without_a_column_can_be_held_by_nothing():
     words = query_words(["悟空"], {"悟空": KNOWN["悟空"]})
     assert coverage(words.mass, [0, 1, 2]) == 0
