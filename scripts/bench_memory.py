@@ -5,7 +5,7 @@ resident memory, how much of that was not file-backed, what it took together wit
 trains Word2Vec, and the first as a ratio to the smallest file's.
 
     python scripts/bench_memory.py [--megabytes 10 30 100] [--language zh|en] [--format jsonl|csv]
-    python scripts/bench_memory.py --megabytes 10 100 1000        # about an hour and a half
+    python scripts/bench_memory.py --megabytes 10 100 1000        # several hours
 
 The text is made here, so that the vocabulary grows as it does in real text (Heaps' law): words
 by Zipf's law from a vocabulary without an end. ``--text FILE`` takes sentences from a UTF-8 file
