@@ -12,7 +12,7 @@ from qdrant_client import models
 
 from encoders.learned import LearnedEncoders
 from encoders.lexical import LexicalEncoder
-from schemas.errors import CorpusNotFound, UsageError, XunyiError
+from schemas.errors import CorpusNotFound, StoreLocked, StoreUnavailable, UsageError, XunyiError
 from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name, several
 from schemas.search import SearchResponse
@@ -85,6 +85,9 @@ class Corpus:
         view = self.now()
         try:
             return question(view)
+        except (StoreUnavailable, StoreLocked):
+            # It says nothing of the corpus, and to ask such a store again takes as long again.
+            raise
         except XunyiError:
             later = self.now(fresh=True)
             if later is view:

@@ -8,7 +8,7 @@ import pytest
 from ingest import ingest
 from ingest.corpus import delete_corpus
 from ingest.refit import refit
-from schemas.errors import CorpusNotFound, UsageError
+from schemas.errors import CorpusNotFound, StoreUnavailable, UsageError
 from schemas.ingest import CorpusOptions
 from search import Corpus
 from search.recommend import recommend
@@ -99,6 +99,21 @@ def test_threads_that_search_while_a_corpus_is_refitted_never_fail(tmp_path):
                 thread.join()
         assert not errors
         assert {tuple(found) for found in asked} == {("zebra lake tea",)}
+
+
+def test_a_store_that_does_not_answer_is_not_asked_again(store, tmp_path):
+    write(store, tmp_path, "zebra lake tea")
+    asked = []
+
+    def question(view):
+        asked.append(view)
+        store.write_manifest(view.manifest.model_copy(update={"updated": "later"}))
+        raise StoreUnavailable("silent")
+
+    with Corpus("c", store) as corpus:
+        with pytest.raises(StoreUnavailable):
+            corpus.ask(question)
+        assert len(asked) == 1
 
 
 def test_a_closed_corpus_says_so_and_holds_nothing(tmp_path):
