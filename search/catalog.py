@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from schemas.errors import StoreDamaged
+from schemas.errors import StoreDamaged, UsageError
 from schemas.manifest import CorpusManifest
 from search.corpus import Corpus
 from stores.opening import StoreLike, as_store
@@ -36,7 +36,7 @@ class CorpusInfo(BaseModel):
 
 
 def list_corpora(
-    store: StoreLike = None, damaged: Callable[[str, StoreDamaged], None] | None = None
+    store: StoreLike = None, damaged: Callable[[str, Exception], None] | None = None
 ) -> list[CorpusManifest]:
     """The manifests of all corpora in the store, by name.
 
@@ -47,7 +47,8 @@ def list_corpora(
         for name in opened.list_corpora():
             try:
                 manifest = opened.read_manifest(name)
-            except StoreDamaged as error:
+            except (StoreDamaged, UsageError, OSError) as error:
+                # A folder that cannot be read, or whose name none may have, is no reason to hide the others either.
                 if damaged is None:
                     raise
                 damaged(name, error)

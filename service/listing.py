@@ -10,15 +10,13 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
 from encoders.model_files import looks_like_path
-from schemas.errors import StoreDamaged, UsageError
 from schemas.manifest import CorpusManifest, CorpusSettings, Counts, EncoderIdentity
 from schemas.spaces import Space
-from search.catalog import CorpusInfo, corpus_info
+from search.catalog import CorpusInfo, corpus_info, list_corpora
 from service import failures
 from service.described import OF_CORPUS, OF_SERVICE, OF_STORE, refusals
 from service.metrics import Metrics
 from service.turns import Turn, WholeStore
-from stores.base import Store
 
 Made = TypeVar("Made", bound=CorpusSettings)
 
@@ -91,9 +89,15 @@ def corpus_routes(metrics: Metrics) -> APIRouter:
     @router.get("", responses=refusals(OF_STORE))
     def corpora(whole: WholeStore) -> Corpora:
         """The corpora of the store, with how much each holds; of a damaged one what is wrong."""
+        listed: list[CorpusSummary | DamagedCorpus] = []
+
+        def damaged(name: str, error: Exception) -> None:
+            metrics.error(type(error).__name__)
+            listed.append(DamagedCorpus(corpus=name, error=failures.told(error)))
+
         with whole as store:
-            found = [_listed(store, name, metrics) for name in store.list_corpora()]
-        return Corpora(corpora=[one for one in found if one is not None])
+            listed += [_summary(manifest) for manifest in list_corpora(store, damaged)]
+        return Corpora(corpora=sorted(listed, key=lambda one: one.corpus))
 
     @router.get("/{corpus}", responses=refusals(OF_CORPUS))
     def info(corpus: str, turn: Turn) -> CorpusInfo:
@@ -108,16 +112,6 @@ def corpus_routes(metrics: Metrics) -> APIRouter:
 _PROMETHEUS: dict[int | str, dict[str, Any]] = {
     200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
 }
-
-
-def _listed(store: Store, name: str, metrics: Metrics) -> CorpusSummary | DamagedCorpus | None:
-    try:
-        manifest = store.read_manifest(name)
-    except (StoreDamaged, UsageError, OSError) as error:
-        # A folder that cannot be read, or whose name none may have, is no reason to hide the others.
-        metrics.error(type(error).__name__)
-        return DamagedCorpus(corpus=name, error=failures.told(error))
-    return None if manifest is None else _summary(manifest)
 
 
 def _summary(manifest: CorpusManifest) -> CorpusSummary:
