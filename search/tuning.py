@@ -98,19 +98,19 @@ def tune(
         raise InputError("no judged query finds anything in the corpus; check that they are queries to this corpus.")
     choices = _choices(spaces, methods, default)
     by_itself = spaces if alone is None else sorted({space for query in ids for space in alone[query]})
-    served = [] if alone is None else [(at, space) for at, space in _single(choices) if space in by_itself]
+    only = {space: _weighing_only(choices, space) for space in by_itself}
     values = np.empty((len(ids), len(choices)))
-    for row, query in enumerate(ids):
-        grades = qrels[query]
-        for method in dict.fromkeys(choice.method for choice in choices):
-            columns = [at for at, choice in enumerate(choices) if choice.method == method]
-            weights = np.array([[choices[at].weights.get(space, 0.0) for at in columns] for space in spaces])
+    for method in dict.fromkeys(choice.method for choice in choices):
+        columns = [at for at, choice in enumerate(choices) if choice.method == method]
+        weights = np.array([[choices[at].weights.get(space, 0.0) for at in columns] for space in spaces])
+        for row, query in enumerate(ids):
             matrix, names = _matrix(collected[query], spaces, method, k, window, minima or {})
             if method == "zscore" and beliefs:
                 matrix = matrix * [beliefs[query].get(space, 1.0) for space in spaces]
-            values[row, columns] = _ndcg(_fused(matrix, weights), names, grades, document_of)
-        for at, space in served:
-            values[row, at] = _ndcg_alone((alone or {})[query].get(space, ()), grades, document_of)
+            values[row, columns] = _ndcg(_fused(matrix, weights), names, qrels[query], document_of)
+    if alone is not None:
+        for space, columns in only.items():
+            values[:, columns] = [[_ndcg_alone(alone[q].get(space, ()), qrels[q], document_of)] for q in ids]
     rng = np.random.default_rng(seed)
     fold_of = rng.permutation(len(ids)) % folds
     unseen = np.empty(len(ids))
@@ -119,9 +119,8 @@ def tune(
         held = fold_of == fold
         picks.append(_pick(values[~held]))
         unseen[held] = values[held, picks[-1]]
-    single = {space: _alone(choices, space) for space in by_itself}
-    singles = {space: float(values[:, at].mean()) for space, at in single.items()}
-    best = values[:, single[max(singles, key=lambda space: singles[space])]]
+    singles = {space: float(values[:, columns[0]].mean()) for space, columns in only.items()}
+    best = values[:, only[max(singles, key=lambda space: singles[space])][0]]
     gain, interval = _bootstrap(unseen - best, rng)
     over, over_interval = _bootstrap(unseen - values[:, 0], rng)
     adopted = over > 0
@@ -183,10 +182,6 @@ def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
         yield tuple(right - left - 1 for left, right in itertools.pairwise(edges))
 
 
-def _alone(choices: Sequence[FusionChoice], space: str) -> int:
-    return next(at for at, choice in enumerate(choices) if at and choice.weights[space] == 1.0)
-
-
 def _matrix(
     lists: Mapping[str, ScoredList],
     spaces: Sequence[str],
@@ -220,10 +215,9 @@ def _fused(matrix: Matrix, weights: Matrix) -> Matrix:
     return np.where(listed, fused, -np.inf)
 
 
-def _single(choices: Sequence[FusionChoice]) -> list[tuple[int, str]]:
-    """The choices that weigh one space only, and which."""
-    weighed = [[space for space, weight in choice.weights.items() if weight > 0] for choice in choices]
-    return [(at, spaces[0]) for at, spaces in enumerate(weighed) if len(spaces) == 1]
+def _weighing_only(choices: Sequence[FusionChoice], space: str) -> list[int]:
+    """The choices that weigh this space and no other: one a method at least."""
+    return [at for at, choice in enumerate(choices) if choice.weights[space] == 1.0]
 
 
 def _ndcg_alone(entries: ScoredList, grades: Mapping[str, int], document_of: Callable[[str], str] | None) -> float:
