@@ -47,7 +47,7 @@ def evaluate_corpus(
     """
     view, measures = corpus.now(), several(measures)
     rerank.check(view.manifest)
-    names = chosen_spaces(view.manifest, None if spaces is None else several(spaces))
+    names = chosen_spaces(view.manifest, spaces)
     first = [name for name in names if spaces is not None or rerank.by != COLBERT or name != COLBERT] or names
     encoded: dict[tuple[str, ...], dict[str, VectorBatch]] = {}
     runners = {}

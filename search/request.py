@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import get_args
 
@@ -48,7 +48,9 @@ def check_page(limit: int, offset: int) -> None:
         raise UsageError(f"--limit {limit} with --offset {offset}: at most {MAX_REACH:,} hits deep can be asked.")
 
 
-def chosen_spaces(manifest: CorpusManifest, spaces: Sequence[str] | None, without: str | None = None) -> list[str]:
+def chosen_spaces(
+    manifest: CorpusManifest, spaces: str | Iterable[str] | None, without: str | None = None
+) -> list[str]:
     """The spaces to ask, as named or all of them; ``without`` is left out of those that nobody named."""
     there = list(manifest.spaces)
     if spaces is None:

@@ -16,7 +16,6 @@ from schemas.errors import UsageError
 from schemas.ids import document_point_of, point_text
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest
-from schemas.names import several
 from schemas.search import SearchResponse, Took
 from schemas.spaces import Shelf, VectorBatch
 from search.answering import Answerer, Page
@@ -92,7 +91,6 @@ class CorpusView:
 
     def encode(self, queries: Sequence[str], spaces: Sequence[str]) -> dict[str, VectorBatch]:
         """Query vectors for each of ``spaces``, one row a query."""
-        queries, spaces = several(queries), several(spaces)
         vectors: dict[str, VectorBatch] = {}
         if any(space in LEXICAL_SPACES for space in spaces):
             vectors.update(self.lexical.encode_queries(queries))
@@ -175,7 +173,7 @@ class CorpusView:
 
     def filter(self, where: Sequence[str]) -> models.Filter | None:
         """The filter that conditions such as ``city=Seattle`` mean in this corpus; None where there are none."""
-        return parse_where(several(where), self.manifest.payload_fields, self._values)
+        return parse_where(where, self.manifest.payload_fields, self._values)
 
     def _values(self, field: str) -> list[str]:
         """The distinct values of an indexed payload key; raises ``UsageError`` for more than ``MOST_VALUES``."""
@@ -201,7 +199,7 @@ class CorpusView:
 
     def words(self, queries: Sequence[str]) -> list[QueryWords]:
         """The features of each query, with what they weigh in this corpus."""
-        found = [set(features) for features in self.lexical.query_features(several(queries))]
+        found = [set(features) for features in self.lexical.query_features(queries)]
         known = self.terms(set().union(*found)) if self.manifest.counts.terms and found else {}
         return [query_words(of, {name: known[name] for name in of if name in known}) for of in found]
 

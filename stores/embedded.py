@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,7 +53,7 @@ class EdgeStore:
         self._locks: dict[str, FolderLock] = {}
         self._guard = threading.RLock()
         self._process = os.getpid()
-        self._writes = 0
+        self._writes: Counter[str] = Counter()
         require_ours(folder)
 
     def __enter__(self) -> Self:
@@ -92,7 +93,7 @@ class EdgeStore:
             found = (self._corpus_folder(corpus) / "manifest.json").stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_ino, found.st_size, self._writes
+        return found.st_mtime_ns, found.st_ino, found.st_size, self._writes[corpus]
 
     def write_manifest(self, manifest: CorpusManifest) -> None:
         """Make the manifest the corpus's current one, in one atomic step."""
@@ -101,7 +102,7 @@ class EdgeStore:
         with files(self._root):
             replace_text(self._corpus_folder(manifest.corpus) / "manifest.json", text)
         # A clock that moves in steps, and a number that the file before had, could make two files look alike.
-        self._writes += 1
+        self._writes[manifest.corpus] += 1
 
     def delete_corpus(self, corpus: str) -> None:
         """Remove the corpus: its manifest first, then its collections."""
