@@ -109,6 +109,17 @@ def test_a_damaged_manifest_hides_no_other_corpus_and_its_corpus_can_be_deleted(
         delete_corpus("bad", tmp_path / "s")
 
 
+def test_a_folder_with_a_name_that_no_corpus_may_have_hides_no_other(tmp_path):
+    (tmp_path / "r.csv").write_text("id,title,text\n1,Inn,a pool by the sea\n")
+    ingest(tmp_path / "r.csv", "good", store=tmp_path / "s", options=CorpusOptions(spaces="tfidf"))
+    (tmp_path / "s" / "no..name").mkdir()
+    (tmp_path / "s" / "no..name" / "manifest.json").write_text("{}")
+    said = {}
+    found = list_corpora(tmp_path / "s", damaged=lambda name, error: said.update({name: str(error)}))
+    assert [manifest.corpus for manifest in found] == ["good"]
+    assert "cannot name a corpus" in said["no..name"]
+
+
 def test_the_constant_of_reciprocal_ranks_may_be_chosen(tmp_path):
     (tmp_path / "r.csv").write_text("id,title,text\n1,Inn,a pool by the sea\n2,Spa,pool and bar\n")
     options = CorpusOptions(spaces=["tfidf", "word2vec"])
