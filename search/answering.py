@@ -18,10 +18,11 @@ from search.fusing import Places
 from search.fusion import Fused
 from search.grouping import PASSAGES_SHOWN, Group, grouped
 from search.hits import HitMaker
-from search.query_vectors import take
+from search.query_vectors import rows_of, take
 from search.ranked_list import WINDOW
 from search.ranking import Ranker, named
 from search.second_stage import Encode, Reranking, second_stage
+from search.sharing import shared_out
 from search.snippets import Finder, Snippets
 from search.standings import Explain, in_every_space
 from stores.base import Store, collection_name
@@ -84,10 +85,34 @@ class Answerer:
         texts: Sequence[str] = (),
     ) -> list[SearchResponse]:
         """One response a query; ``words`` are each query's features, ``texts`` what was asked."""
-        with _uncollected():
-            return self._answer(vectors, ask, page, words, rerank, texts)
+        started = time.perf_counter()
+        queries = max((rows_of(batch) for batch in vectors.values()), default=0)
 
-    def _answer(
+        def some(rows: Sequence[int]) -> list[list[Hit]]:
+            if len(rows) == queries:
+                return self._hits(vectors, ask, page, words, rerank, texts)
+            asked = {space: take(batch, rows) for space, batch in vectors.items()}
+            return self._hits(asked, ask, page, None if words is None else [words[row] for row in rows], rerank, ())
+
+        with _uncollected():
+            # The model that judges may keep threads of its own, for which a forked process would wait.
+            answers = some(range(queries)) if rerank else shared_out(self._store, queries, some)
+        took = round((time.perf_counter() - started) * 1e3, 3)
+        return [
+            SearchResponse(
+                query="",
+                corpus=self._manifest.corpus,
+                hits=found,
+                fusion=ask.method,
+                weights=dict(ask.weights),
+                rerank=rerank.by,
+                diversity=rerank.diversity,
+                took_ms=Took(encode=0.0, search=took, total=took),
+            )
+            for found in answers
+        ]
+
+    def _hits(
         self,
         vectors: Mapping[str, VectorBatch],
         ask: Ask,
@@ -95,8 +120,7 @@ class Answerer:
         words: Sequence[QueryWords] | None,
         rerank: Reranking,
         texts: Sequence[str],
-    ) -> list[SearchResponse]:
-        started = time.perf_counter()
+    ) -> list[list[Hit]]:
         masses = None if words is None else [of.mass for of in words]
         groups, places = self._page(vectors, ask, page, masses, rerank, texts)
         groups = in_every_space(self._store, self._manifest, vectors, ask, groups, places, explain=page.explain)
@@ -111,20 +135,7 @@ class Answerer:
             features = words[row].idf if words else {}
             snippets = Snippets(features, self._finder(features))
             hits.append([maker.hit(snippets, page.offset + n, group) for n, group in enumerate(found, 1)])
-        took = round((time.perf_counter() - started) * 1e3, 3)
-        return [
-            SearchResponse(
-                query="",
-                corpus=self._manifest.corpus,
-                hits=found,
-                fusion=ask.method,
-                weights=dict(ask.weights),
-                rerank=rerank.by,
-                diversity=rerank.diversity,
-                took_ms=Took(encode=0.0, search=took, total=took),
-            )
-            for found in hits
-        ]
+        return hits
 
     def ranked(
         self,

@@ -196,6 +196,14 @@ class Store(Protocol):
         """Bytes on disk, or None where a server does not say."""
         ...
 
+    def forkable(self) -> bool:
+        """Whether a process forked from this one could go on reading what is open here, while this one waits."""
+        ...
+
+    def forked(self) -> None:
+        """To be called in such a process, which reads what was open and opens nothing."""
+        ...
+
     def close(self) -> None:
         """Flush and let go; closing twice is harmless."""
         ...

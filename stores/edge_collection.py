@@ -85,6 +85,15 @@ class EdgeCollection:
         """Flush and let go of the files."""
         self._parts.close()
 
+    @property
+    def threaded(self) -> bool:
+        """Whether the engine searches in threads of its own, which a forked process has not."""
+        return self._parts.threaded()
+
+    def forked(self) -> None:
+        """From now on read what is open, and open nothing: the process is one that was forked from the owner."""
+        self._parts.forked()
+
     def create_payload_index(self, field: str, kind: PayloadIndexType) -> None:
         """Index a payload field; nothing happens where it is indexed already so."""
         if self._indexes.get(field) == kind:

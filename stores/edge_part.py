@@ -71,6 +71,11 @@ class EdgePart:
         with engine(name):
             edge.EdgeShard.create(str(folder), config_of(list(spaces.values()), storage)).close()
 
+    @property
+    def threaded(self) -> bool:
+        """Whether the engine searches in threads of its own, which a forked process has not."""
+        return self._threads != 1
+
     def close(self) -> None:
         """Flush and let go of the files."""
         with engine(self._name):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.errors import StoreDamaged
+from schemas.errors import StoreDamaged, StoreError
 from schemas.spaces import Space
 from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType
@@ -66,6 +66,7 @@ class Parts:
         self._storage = storage
         self._indexes = indexes
         self._most = most
+        self._may_open = True
         self._places = [_Place(path) for path in part_folders(folder)]
         if not self._places:
             raise StoreDamaged(f"{folder} cannot be opened: its points are gone; see what mends it with: xunyi doctor.")
@@ -91,6 +92,15 @@ class Parts:
             if place.part is not None:
                 place.part.close()
                 place.part = None
+
+    # -- forks -----------------------------------------------------------------------------
+    def threaded(self) -> bool:
+        """Whether the engine searches any open part in threads of its own."""
+        return any(place.part is not None and place.part.threaded for place in self._places)
+
+    def forked(self) -> None:
+        """From now on open no part: the process this one was forked from may do so."""
+        self._may_open = False
 
     # -- which -----------------------------------------------------------------------------
     def all(self) -> list[EdgePart]:
@@ -177,6 +187,8 @@ class Parts:
     # -- inside ----------------------------------------------------------------------------
     def _opened(self, place: _Place) -> EdgePart:
         if place.part is None:
+            if not self._may_open:
+                raise StoreError(f"{place.folder} was not open when this process was forked.")
             place.part = EdgePart(self._name, place.folder, self._spaces, self._storage)
             place.points = None
         return place.part

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ class EdgeStore:
         self._locks: dict[str, FolderLock] = {}
         self._guard = threading.RLock()
         self._process = os.getpid()
+        self._may_open = True
         self._writes: Counter[str] = Counter()
         require_ours(folder)
 
@@ -284,6 +286,16 @@ class EdgeStore:
         """Bytes on disk, holes of sparse files not counted."""
         return allocated(self._collection_folder(name))
 
+    def forkable(self) -> bool:
+        """Whether the engine searches what is open in the asking thread, the only one that a fork copies."""
+        return sys.platform == "linux" and not any(collection.threaded for collection in self._open.values())
+
+    def forked(self) -> None:
+        """Let this process, forked a moment ago, read what was open then."""
+        self._process, self._may_open = os.getpid(), False
+        for collection in self._open.values():
+            collection.forked()
+
     def close(self) -> None:
         """Flush and let go; closing twice is harmless."""
         with self._guard:
@@ -333,6 +345,8 @@ class EdgeStore:
         if os.getpid() != self._process:
             raise StoreError(f"{self._root} was opened before this process was forked; spawn it and open there.")
         if name not in self._open:
+            if not self._may_open:
+                raise StoreError(f"{name} was not open when this process was forked.")
             folder = self._collection_folder(name)
             if not folder.is_dir():
                 raise StoreError(f"{self._root} has no collection {name}; ingest the corpus first.")

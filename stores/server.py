@@ -308,6 +308,13 @@ class ServerStore:
         """None: a server does not say."""
         return None
 
+    def forkable(self) -> bool:
+        """No: two processes cannot talk over one connection."""
+        return False
+
+    def forked(self) -> None:
+        """Nothing."""
+
     def close(self) -> None:
         """Let go of the connection; closing twice is harmless."""
         self._connection.close()

@@ -1,0 +1,153 @@
+"""Batches of queries, shared out among forked processes."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from schemas.errors import UsageError
+from schemas.ids import point_text
+from schemas.search import Hit, Snippet
+from search import Corpus
+from search.sharing import LEAST, shared_out
+from stores.embedded import EdgeStore
+from stores.nearest import Nearest
+from tests.search.conftest import fill, sparse_rows
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="batches are shared out on Linux only")
+MANY = 3 * LEAST
+
+
+@pytest.fixture
+def store(tmp_path):
+    with EdgeStore(tmp_path / "store") as opened:
+        fill(opened, [4, 1, 7, 2, 9])
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def three_processors(monkeypatch):
+    monkeypatch.setattr("search.sharing.available_processors", lambda: 3)
+
+
+def said(row):
+    """An answer to this query, that tells which process gave it."""
+    fields = {"score": 1.0, "title": "", "chapter": None, "text": "", "start": 0, "end": 0, "payload": {}, "spaces": {}}
+    return [Hit(rank=1, document_id=str(row), passage_id=str(os.getpid()), snippet=Snippet(text=""), **fields)]
+
+
+def answer(rows):
+    return [said(row) for row in rows]
+
+
+def processes(answers):
+    """Those that gave the answers."""
+    return {hits[0].passage_id for hits in answers}
+
+
+def nothing_is_left():
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_every_query_is_answered_once_in_order_by_several_processes(store):
+    found = shared_out(store, MANY, answer)
+    assert [hits[0].document_id for hits in found] == [str(row) for row in range(MANY)]
+    assert len(processes(found)) == 3
+    nothing_is_left()
+
+
+@pytest.mark.parametrize("options", [{}, {"by_document": True}, {"explain": True}, {"offset": 3, "limit": 2}])
+def test_a_shared_batch_gives_what_single_queries_give(store, options):
+    rng = np.random.default_rng(1)
+    corpus = Corpus("demo", store)
+    dense = rng.standard_normal((MANY, 8)).astype(np.float32)
+    asked = {"dense": dense, "tfidf": sparse_rows(rng, MANY, 3)}
+    single = [corpus.search_vectors({n: v[[row]] for n, v in asked.items()}, **options)[0] for row in range(MANY)]
+    shared = corpus.search_vectors(asked, **options)
+    assert [response.hits for response in shared] == [response.hits for response in single]
+    # The store is as usable as before.
+    fill(store, [4, 1, 7, 2, 9, 3])
+    assert corpus.search_vectors({"dense": dense[:1]})[0].hits
+
+
+def test_the_engine_answers_in_forked_processes(store):
+    rng = np.random.default_rng(1)
+    dense = rng.standard_normal(8).astype(np.float32)
+
+    def asks(rows):
+        found = store.nearest("demo.g1.passages", [Nearest(dense, "dense", 5)])
+        assert [point for point, _ in found[0]]
+        assert store.retrieve("demo.g1.passages", [point_text(point) for point, _ in found[0]], vectors=True)
+        return answer(rows)
+
+    assert len(processes(shared_out(store, MANY, asks))) == 3
+
+
+def test_a_share_whose_process_dies_is_answered_here(store):
+    here = os.getpid()
+
+    def dies(rows):
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer(rows)
+
+    assert processes(shared_out(store, MANY, dies)) == {str(here)}
+    nothing_is_left()
+
+
+def test_a_share_that_never_comes_is_answered_here(store):
+    here = os.getpid()
+
+    def hangs(rows):
+        if os.getpid() != here:
+            time.sleep(600)
+        return answer(rows)
+
+    assert processes(shared_out(store, MANY, hangs)) == {str(here)}
+    nothing_is_left()
+
+
+def test_an_error_in_a_share_is_raised_as_it_is(store):
+    def refuses(rows):
+        if MANY - 1 in rows:
+            raise UsageError("The last one cannot be meant.")
+        return answer(rows)
+
+    with pytest.raises(UsageError, match="last one"):
+        shared_out(store, MANY, refuses)
+    nothing_is_left()
+
+
+def test_a_forked_process_opens_nothing(store):
+    here = os.getpid()
+    store.list_corpora()
+    store.close()
+
+    def reads(rows):
+        store.count("demo.g1.documents" if os.getpid() != here or 0 not in rows else "demo.g1.passages")
+        return answer(rows)
+
+    assert processes(shared_out(store, MANY, reads)) == {str(here)}
+
+
+def test_few_queries_and_those_beside_other_threads_stay_in_one_process(store):
+    assert len(processes(shared_out(store, LEAST, answer))) == 1
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    try:
+        assert len(processes(shared_out(store, MANY, answer))) == 1
+    finally:
+        done.set()
+        other.join()
+
+
+def test_an_engine_that_searches_in_threads_of_its_own_is_not_forked(store, monkeypatch):
+    monkeypatch.setattr("stores.edge_part.EdgePart.threaded", True)
+    store.count("demo.g1.passages")
+    assert len(processes(shared_out(store, MANY, answer))) == 1
