@@ -222,6 +222,8 @@ def _show(report: IngestReport) -> None:
         f"{report.rejected:,} rejected",
         markup=False,
     )
+    if report.taken_over:
+        out.print(f"{report.encoded:,} passages encoded, {report.taken_over:,} unchanged ones kept their vectors")
     if report.tokens_sent:
         out.print(f"{report.tokens_sent:,} tokens sent to the embeddings API")
     out.print(seconds)

@@ -266,6 +266,7 @@ class _Builder:
             resumed=self._resumed,
             carried=carried,
             batch=MULTI_BATCH if multi else BATCH_PASSAGES,
+            float16=self._new.storage.datatype == "float16",
         )
         # How many there are is known unless they are cut anew as they are read.
         total = self._passages or (None if plan.resplit else self._old.counts.passages)

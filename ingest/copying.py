@@ -18,10 +18,7 @@ PAGE = 1024
 
 
 def stored_vectors(records: Sequence[models.Record], spaces: Mapping[str, Space]) -> dict[str, VectorBatch]:
-    """One row a record in each of ``spaces``, as the store keeps it; empty where a record has none.
-
-    All kinds are float32 in the store, so that nothing is rounded on the way.
-    """
+    """One row a record in each of ``spaces``, as the store keeps it; empty where a record has none."""
     found: dict[str, VectorBatch] = {}
     for name, space in spaces.items():
         column = [record.vector.get(name) if isinstance(record.vector, dict) else None for record in records]

@@ -13,11 +13,11 @@ from qdrant_client import models
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
 from ingest.blocks import Block, Planned, indexed_text
-from ingest.copying import dense_rows
-from ingest.encoding import Vectors, begin_encoding
+from ingest.encoding import Vectors
 from ingest.payloads import document_payload, passage_hash, passage_payload
 from ingest.slices import BATCH_PASSAGES, Slice
 from ingest.staleness import SINCE_FIT, unknown_terms
+from ingest.standing import Standing
 from schemas.ids import document_point_id, passage_point_id
 from schemas.spaces import DenseBatch, PointBatch, VectorBatch
 from stores.base import Store
@@ -62,6 +62,8 @@ class Target:
     """What gives the other vectors instead of ``encoder``, where the corpus stands and this is its next generation."""
     batch: int = BATCH_PASSAGES
     """Passages encoded and written together."""
+    float16: bool = False
+    """Whether the store rounds dense vectors to 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +100,18 @@ def begin(
     target: Target,
     lexical: Mapping[str, VectorBatch],
     since: Sequence[Mapping[str, int]] | None,
+    standing: Standing | None = None,
 ) -> Begun:
-    """Begin with a batch: have its passages encoded, where that is done elsewhere."""
+    """Begin with a batch: have encoded elsewhere, or take over of what is ``standing``, what can be."""
     pairs = [(part.planned.document, passage) for part in batch for passage in part.passages]
     ids = [passage_point_id(target.corpus, document.id, passage.position) for document, passage in pairs]
     learned: Vectors = dict
-    if pairs and (target.carried is not None or target.encoder is not None):
+    if pairs and (target.carried is not None or standing is not None):
         texts = [indexed_text(document.title, passage.text, target.titles) for document, passage in pairs]
         if target.carried is not None:
             learned = target.carried.passages(ids, [passage_hash(*pair) for pair in pairs], texts)
-        else:
-            learned = _reusing(target, batch, texts)
+        elif standing is not None:
+            learned = standing.begin(batch, texts)
     return Begun(batch, ids, learned, lexical, since)
 
 
@@ -123,7 +126,8 @@ def finish(one: Begun, target: Target, sums: defaultdict[str, Sums]) -> Written:
 
     finished = [part for part in batch if part.last]
     averaged = {
-        name: _document_means(batch, found, sums[name])
+        # Of what the store will hold: passages that are taken over are rounded already.
+        name: _document_means(batch, _rounded(found) if target.float16 else found, sums[name])
         for name, found in learned.items()
         if isinstance(found, np.ndarray)
     }
@@ -157,48 +161,9 @@ def finish(one: Begun, target: Target, sums: defaultdict[str, Sums]) -> Written:
     return Written(begun, passages, stale, PointBatch(points, payloads, document_vectors))
 
 
-def _reusing(target: Target, batch: Sequence[Slice], texts: list[str]) -> Vectors:
-    """Encode the passages, taking over a changed document's dense vectors where the passage stayed the same.
-
-    So are those that a run wrote which was cut off. What must be encoded is begun here by an encoder that
-    works ahead.
-    """
-    encoder = target.encoder
-    assert encoder is not None
-    old: dict[str, dict[str, Any]] = {}
-    names = [name for name, space in encoder.spaces.items() if space.kind == "dense"]
-    if len(names) == len(encoder.spaces):
-        wanted = [
-            passage_point_id(target.corpus, part.planned.document.id, position)
-            for part in batch
-            for position in range(_standing(part.planned, target))
-        ]
-        for record in target.store.retrieve(target.passages, wanted, payload=["hash"], vectors=names) if wanted else []:
-            if isinstance(record.vector, dict) and all(name in record.vector for name in names):
-                old[str((record.payload or {}).get("hash"))] = record.vector
-    if not old:
-        return begin_encoding(encoder, texts)
-    hashes = [passage_hash(part.planned.document, passage) for part in batch for passage in part.passages]
-    fresh = [row for row, digest in enumerate(hashes) if digest not in old]
-    encoded: Vectors = begin_encoding(encoder, [texts[row] for row in fresh]) if fresh else dict
-
-    def merged() -> Mapping[str, VectorBatch]:
-        new = encoded()
-        result: dict[str, VectorBatch] = {}
-        for name in names:
-            standing = [old[digest][name] if digest in old else None for digest in hashes]
-            matrix = dense_rows(standing, encoder.spaces[name].dim or 0)
-            if fresh:
-                matrix[fresh] = new[name]
-            result[name] = matrix
-        return result
-
-    return merged
-
-
-def _standing(planned: Planned, target: Target) -> int:
-    """How many passages of the document may stand."""
-    return max(planned.old_passages or 0, len(planned.passages) if target.resumed else 0)
+def _rounded(dense: DenseBatch) -> DenseBatch:
+    """The vectors as a store of 16 bits a number gives them back."""
+    return dense.astype(np.float16).astype(np.float32)
 
 
 def _document_means(batch: Sequence[Slice], dense: DenseBatch, sums: Sums) -> DenseBatch:

@@ -58,6 +58,7 @@ class Run:
         self._progress = progress
         self._stack = stack
         self._seconds: dict[str, float] = {}
+        self._encoded = self._taken_over = 0
         self.rejected: RejectedFile | None = None
         self.prune = False
         self.dry_run = False
@@ -215,11 +216,13 @@ class Run:
             self._manifest.titles,
             self._resumed,
             self._fitted_before,
+            float16=self._manifest.storage.datatype == "float16",
         )
         self._progress("encode", 0, spool.passages)
         for done, timings in write_documents(spool, target):
             self._progress("encode", done, spool.passages)
             self._seconds["encode"], self._seconds["write"] = timings.encode, timings.write
+            self._encoded, self._taken_over = timings.encoded, timings.taken_over
         self._log_stage("encode", spool.passages)
         self._log_stage("write", spool.passages)
         if self._gone:
@@ -280,6 +283,8 @@ class Run:
             changed=plan.changed,
             unchanged=plan.unchanged,
             passages=counts.passages,
+            encoded=self._encoded,
+            taken_over=self._taken_over,
             terms=counts.terms,
             rejected=plan.rejected,
             removed=plan.removed,

@@ -13,6 +13,7 @@ from ingest.blocks import Block
 from ingest.encoding import batches_ahead
 from ingest.points import Begun, Sums, Target, Written, begin, finish, since_fit
 from ingest.slices import slices
+from ingest.standing import Standing
 from schemas.errors import StoreUnavailable
 
 QUEUED_BATCHES = 4
@@ -27,6 +28,10 @@ class Timings:
     write: float = 0.0
     passages: int = 0
     """What is in: passages that the store has acknowledged."""
+    encoded: int = 0
+    """Passages whose learned vectors were made."""
+    taken_over: int = 0
+    """Passages whose learned vectors stood already."""
     errors: list[BaseException] = field(default_factory=list)
 
 
@@ -70,7 +75,13 @@ def _encoded(blocks: Iterable[Block], target: Target, timings: Timings) -> Itera
     ahead = batches_ahead(target.encoder) if target.carried is None else target.carried.ahead
     waiting: deque[Begun] = deque()
     start = time.perf_counter()
-    for begun in _begun(blocks, target):
+    encoder = target.encoder
+    standing = None
+    if encoder is not None and target.carried is None:
+        standing = Standing(target.store, target.corpus, target.passages, encoder, resumed=target.resumed)
+    for begun in _begun(blocks, target, standing):
+        if standing is not None:
+            timings.encoded, timings.taken_over = standing.encoded, standing.taken_over
         waiting.append(begun)
         if len(waiting) > ahead:
             written = finish(waiting.popleft(), target, sums)
@@ -84,12 +95,12 @@ def _encoded(blocks: Iterable[Block], target: Target, timings: Timings) -> Itera
         start = time.perf_counter()
 
 
-def _begun(blocks: Iterable[Block], target: Target) -> Iterator[Begun]:
+def _begun(blocks: Iterable[Block], target: Target, standing: Standing | None) -> Iterator[Begun]:
     for block in blocks:
         lexical = target.lexical.encode_bags(block.features, block.words) if target.lexical is not None else {}
         since = since_fit(block, target)
         for batch in slices(block, target.batch):
-            yield begin(batch, target, lexical, since)
+            yield begin(batch, target, lexical, since, standing)
 
 
 def _writer(work: queue.Queue[Written | None], target: Target, timings: Timings) -> None:

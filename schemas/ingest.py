@@ -107,10 +107,12 @@ class RejectedReport(BaseModel):
 class IngestReport(BaseModel):
     """What an ingest did, or with ``dry_run`` would do.
 
-    ``seconds`` are by stage; they overlap, so they need not add up to ``total``. ``removed`` counts
-    documents that were gone from the source; ``not_pruned`` are files of which none were removed, since
-    rows of theirs were set aside; ``rejected_file`` holds every rejected row, where one was asked for.
-    ``tokens_sent`` are those that an embeddings API counted; ``warnings`` say what the corpus had lost.
+    ``encoded`` counts the passages that learned encoders made vectors of, ``taken_over`` those that stood
+    unchanged in documents that were written again. ``seconds`` are by stage; they overlap, so they need
+    not add up to ``total``. ``removed`` counts documents that were gone from the source; ``not_pruned`` are
+    files of which none were removed, since rows of theirs were set aside; ``rejected_file`` holds every
+    rejected row, where one was asked for. ``tokens_sent`` are those that an embeddings API counted;
+    ``warnings`` say what the corpus had lost.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -123,6 +125,8 @@ class IngestReport(BaseModel):
     changed: int
     unchanged: int
     passages: int
+    encoded: int = 0
+    taken_over: int = 0
     terms: int
     rejected: int
     rejected_rows: list[RejectedReport] = Field(default_factory=list)

@@ -157,3 +157,25 @@ def test_spaces_added_to_a_corpus_with_storage_settings_lie_as_the_others_do(kin
     for point, (_, vectors) in expected[Shelf.DOCUMENTS].items():
         assert found[Shelf.DOCUMENTS][point][1]["dense"] == pytest.approx(vectors["dense"], abs=close)
     assert {"dense", "sparse"} <= set(search("客栈", "c", store=store).hits[0].spaces)
+
+
+def test_a_changed_sentence_costs_one_passage_in_all_spaces_of_bge_m3(store, tmp_path, bge_folder):
+    body = [f"The {PLACES[n % 8]} lies in the valley number {n} of the land." for n in range(30)]
+    path = tmp_path / "long.jsonl"
+    options = CorpusOptions(encoder=str(bge_folder), max_tokens=20, spaces=("dense", "sparse", "colbert"))
+
+    def rows(price):
+        path.write_text(json.dumps({"id": "a", "text": "\n\n".join(body), "price": price}) + "\n", encoding="utf-8")
+        return [path]
+
+    ingest(rows(1), "c", store=store, options=options)
+    body[4] = "Nothing is in the fifth valley any more."
+    changed = ingest(rows(1), "c", store=store)
+    # A shorter sentence may draw a neighbour's into its passage.
+    assert changed.changed == 1
+    assert changed.encoded <= 3 < changed.passages
+    assert ingest(rows(2), "c", store=store).encoded == 0
+    ingest(rows(2), "fresh", store=store, options=options)
+    for shelf, found in contents(store, "c").items():
+        there = [sorted(map(str, contents(store, name)[shelf].values())) for name in ("c", "fresh")]
+        assert there[0] == there[1], (shelf, len(found))
