@@ -15,7 +15,7 @@ from encoders.article import article_features, article_spans, article_tokens
 from encoders.bags import Bags, bags_of, count
 from encoders.codes import codes_in
 from encoders.ngrams import LONGEST, code_points, ngrams
-from encoders.normalize import normalize, normalize_codes
+from encoders.normalize import normalize, normalize_codes, spelled_out
 from encoders.segment import Segmenter
 from encoders.stopwords import english_stop_parts
 from schemas.errors import UsageError
@@ -33,7 +33,6 @@ _RUN = re.compile(rf"[{_CJK}]+|(?:(?![{_CJK}])[\w\u0300-\u036f])+")
 _CHINESE = re.compile(f"[{_CJK}]+")
 _OTHER = re.compile(rf"(?:(?![{_CJK}])[\w\u0300-\u036f])+")
 _FIRST_CJK = re.compile(f"[{_CJK}]")
-_MARKS = re.compile("[\u0300-\u036f]")
 # nothing that people search for is longer; a stemmer is slow on what is (base64)
 _LONGEST = 64
 _CACHED = 200_000
@@ -148,7 +147,7 @@ class Analyzer:
             for run in _RUN.findall(normalize(text)):
                 if _FIRST_CJK.match(run):
                     found.extend(segmenter.cut(run))
-                elif 0 < len(word := _MARKS.sub("", run)) <= _LONGEST:
+                elif 0 < len(word := spelled_out(run)) <= _LONGEST:
                     found.append(word)
             lists.append(found)
         return lists
@@ -241,7 +240,7 @@ class Analyzer:
                 features.extend([piece for _, piece in pieces])
                 found.extend(cut)
                 continue
-            word = _MARKS.sub("", run)
+            word = spelled_out(run)
             if not word or len(word) > _LONGEST:
                 continue
             found.append(word)
@@ -280,7 +279,7 @@ class Analyzer:
             return known
         if len(self._known) >= _CACHED:
             self._known.clear()
-        found = self._known[run] = self._made(_MARKS.sub("", run))
+        found = self._known[run] = self._made(spelled_out(run))
         return found
 
     def _made(self, word: str) -> str | None:

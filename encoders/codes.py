@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 _JOINT = "-/.\u2010\u2011"
 # A number somewhere in it tells a code from words with hyphens. Possessive: no letter is looked at twice.
-_CODE = re.compile(rf"(?<![0-9a-z_])(?=[a-z{_JOINT}]*+[0-9])[0-9a-z]++(?:[{_JOINT}][0-9a-z]++)++")
+_CODE = re.compile(rf"(?<![0-9a-z_])(?=(?:[a-z]|[{_JOINT}](?=[0-9a-z]))*+[0-9])[0-9a-z]++(?:[{_JOINT}][0-9a-z]++)++")
 _SIGNED = re.compile(r"(?<![0-9a-z_])[a-z]{1,3}(?:\+\+|#)(?![0-9a-z+#])")
 _QUANTITY = re.compile(rf"[0-9]+[{_JOINT}][0-9]+")
 _DROPPED = re.compile(r"[-/\u2010\u2011]|(?<![0-9])\.|\.(?![0-9])")

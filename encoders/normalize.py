@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from encoders.ngrams import Codes, code_points
-
-
-@cache
-def _simplified() -> dict[str, str]:
-    """Traditional to simplified characters, one for one, from OpenCC's TSCharacters (Apache-2.0)."""
-    import opencc
-
-    table: dict[str, str] = {}
-    path = Path(opencc.__file__).parent / "dictionary" / "TSCharacters.txt"
-    for line in path.read_text(encoding="utf-8").splitlines():
-        source, _, targets = line.partition("\t")
-        first = targets.split(" ")[0]
-        if len(source) == 1 and len(first) == 1:
-            table[source] = first
-    return table
+from encoders.variants import DECIDED_BY_WORDS, simplified_characters, simplified_words
 
 
 def _fold(char: str) -> str:
@@ -36,7 +22,7 @@ def _fold(char: str) -> str:
     decomposed = unicodedata.normalize("NFD", folded)
     if len(decomposed) > 1 and decomposed[0].isascii() and decomposed[0].isalpha():
         folded = decomposed[0]
-    return _simplified().get(folded, folded)
+    return simplified_characters().get(folded, folded)
 
 
 class _Table(dict[int, str]):
@@ -56,12 +42,38 @@ _SHORT = 100
 def normalize(text: str) -> str:
     """The text in half width, lower case, simplified characters and without Latin accents.
 
-    ``len(normalize(text)) == len(text)``, and each character depends on its own original only.
+    ``len(normalize(text)) == len(text)``, and each character depends on its own original, and on the
+    Chinese word around it, only.
     """
     if len(text) < _SHORT or text.isascii():
-        return text.translate(_TABLE)
+        return simplified_words(normalize_characters(text))
     # Other scripts are looked up one character after another there, which takes several times as long.
-    return normalize_codes(code_points(text)).tobytes().decode("utf-32-le", "surrogatepass")
+    return _text(normalize_codes(code_points(text)))
+
+
+def normalize_characters(text: str) -> str:
+    """The same, of each character by itself."""
+    return text.translate(_TABLE)
+
+
+def spelled_out(word: str) -> str:
+    """A normalised word without combining marks, its ligatures and their like written out: ``oﬃce``, ``straße``."""
+    return word if word.isascii() else word.translate(_LETTERS)
+
+
+class _Letters(dict[int, str]):
+    """What stays one character in ``normalize``, and is several or none in a word."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        full = _SPELLED.get(char) or unicodedata.normalize("NFKC", char).casefold()
+        several = len(full) > 1 and full.isascii() and full.isalpha()
+        found = self[code] = "" if 0x300 <= code <= 0x36F else full if several else char
+        return found
+
+
+_SPELLED = {"æ": "ae", "œ": "oe"}
+_LETTERS = _Letters()
 
 
 @cache
@@ -77,4 +89,18 @@ def normalize_codes(codes: Codes) -> Codes:
         for code in np.unique(codes[folded == _UNKNOWN]).tolist():
             table[code] = ord(_TABLE[code])
         folded = table[codes]
+    if _in_words()[folded].any():
+        return code_points(simplified_words(_text(folded)))
     return folded
+
+
+@cache
+def _in_words() -> npt.NDArray[np.bool_]:
+    """Of each code point whether a word may decide about it."""
+    table = np.zeros(0x110000, dtype=np.bool_)
+    table[[ord(char) for char in DECIDED_BY_WORDS]] = True
+    return table
+
+
+def _text(codes: Codes) -> str:
+    return codes.tobytes().decode("utf-32-le", "surrogatepass")

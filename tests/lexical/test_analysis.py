@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.analysis import PRESETS, make_analyzer, recommended_tfidf
-from encoders.normalize import normalize
+from encoders.normalize import normalize, normalize_characters
 from encoders.tfidf import encode_features
+from encoders.variants import DECIDED_BY_WORDS
 from encoders.vocabulary import VocabularyBuilder
 from schemas.errors import UsageError
 from schemas.manifest import AnalyzerSettings
@@ -24,9 +25,55 @@ def analyzer(preset: str = "default", **options: object):
 def test_normalising_keeps_every_character_in_its_place(text: str):
     normal = normalize(text)
     assert len(normal) == len(text)
-    assert normal == "".join(normalize(char) for char in text)
+    by_character = normalize_characters(text)
+    assert by_character == "".join(normalize_characters(char) for char in text)
+    assert all(a == b or b in DECIDED_BY_WORDS for a, b in zip(normal, by_character, strict=True))
     # A long text goes another way than a short one.
-    assert normalize(text * 100) == normal * 100
+    assert normalize(f"{text}\n" * 100) == f"{normal}\n" * 100
+
+
+@given(st.text(st.sampled_from(f"{DECIDED_BY_WORDS}解口机项名作看随 \n")))
+def test_words_are_simplified_alike_in_short_and_long_texts_and_once_for_all(text: str):
+    normal = normalize(text)
+    assert len(normal) == len(text)
+    assert normalize(f"{text}\n" * 100) == f"{normal}\n" * 100
+
+
+@pytest.mark.parametrize(
+    ("traditional", "simplified"),
+    [
+        ("我們想瞭解這個計畫", "我们想了解这个计划"),
+        ("他看著窗外，隨著時間過去", "他看着窗外，随着时间过去"),
+        ("他藉口有事", "他借口有事"),
+        ("彷彿沈默的項鍊，反覆牴觸", "仿佛沉默的项链，反复抵触"),
+        ("著名的原著顯著，著作權", "著名的原著显著，著作权"),
+        ("狼藉、覆蓋、提煉、沈陽、佛教", "狼藉、覆盖、提炼、沈阳、佛教"),
+    ],
+)
+@pytest.mark.parametrize("preset", ["default", "jieba", "words"])
+def test_what_is_simplified_by_the_word_is_found_by_either_script(preset: str, traditional: str, simplified: str):
+    assert normalize(traditional) == normalize(simplified)
+    cut = analyzer(preset)
+    assert cut.features(traditional) == cut.features(simplified)
+    assert cut.words(traditional) == cut.words(simplified)
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("oﬃcial ﬁle", "official file"),
+        ("Straße", "Strasse"),
+        ("encyclopædia œuvre", "encyclopaedia oeuvre"),
+        ("Ⅷ", "VIII"),
+    ],
+)
+def test_ligatures_are_written_out_and_marked_where_they_stand(written: str, plain: str):
+    cut = analyzer()
+    assert cut.features(written) == cut.features(plain)
+    assert cut.words(written) == cut.words(plain)
+    assert cut.feature_bags([written]).terms == cut.feature_bags([plain]).terms
+    found = cut.finder(cut.features(plain))(f"x {written}")
+    assert [f"x {written}"[start:end] for start, end, _ in found] == written.split()
 
 
 def test_traditional_simplified_full_and_half_width_give_the_same_terms():

@@ -31,7 +31,7 @@ def test_a_point_between_digits_stays_since_it_makes_another_number():
 
 
 def test_words_with_hyphens_quantities_ranges_and_names_without_a_joint_are_none():
-    assert found("well-known 2.5 10-20 24/7 ab4512c snake_case-1 end. 5 -x") == []
+    assert found("well-known 2.5 10-20 24/7 ab4512c snake_case-1 end. 5 -x and/or//1") == []
 
 
 def test_names_of_letters_and_signs_are_not_the_letter():
