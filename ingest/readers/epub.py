@@ -11,11 +11,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from ingest.readers.epub_markup import decoded
+from ingest.readers.epub_page import Page, extract
 from ingest.readers.headings import Heading, parse_label, squeeze
 from ingest.readers.options import Source
 from ingest.readers.text import clean
@@ -28,22 +29,7 @@ MAX_MEMBERS = 20_000
 """Bounds against zip bombs: 64 MiB a file, 1 GiB of text a book, 20,000 files."""
 
 _MAX_RATIO = 500
-_BLOCK_NAMES = (
-    "p div li ul ol h1 h2 h3 h4 h5 h6 br hr tr table section article header footer blockquote pre dt dd figure title"
-)
-_BLOCKS = frozenset(_BLOCK_NAMES.split())
-_SKIPPED = frozenset({"script", "style", "head", "template"})
-_HEADINGS = frozenset({"h1", "h2"})
-
-
-@dataclass(slots=True)
-class _Page:
-    """A spine file's text and the headings in it, as ``(start, end, level)``."""
-
-    text: str
-    headings: list[tuple[int, int, int]]
-    link_chars: int
-    is_contents: bool
+_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 
 
 @dataclass(slots=True)
@@ -117,7 +103,7 @@ def read_epub(source: Source) -> Iterator[Document]:
             )
 
 
-def _chapters(book: Book, name: str, page: _Page) -> Iterator[tuple[Heading | None, int, int, int]]:
+def _chapters(book: Book, name: str, page: Page) -> Iterator[tuple[Heading | None, int, int, int]]:
     """The chapters of one spine file, as ``(heading, start, end, level)`` of their bodies."""
     nav = book.titles.get(name)
     if not page.headings:
@@ -146,12 +132,12 @@ def _heading(text: str) -> Heading:
     return parse_label(text) or Heading(text, text, 1, "#")
 
 
-def _mostly_links(page: _Page) -> bool:
+def _mostly_links(page: Page) -> bool:
     visible = len("".join(page.text.split()))
     return page.link_chars > 0 and page.link_chars >= 0.6 * visible
 
 
-def _pages(book: Book) -> Iterator[tuple[str, _Page]]:
+def _pages(book: Book) -> Iterator[tuple[str, Page]]:
     total = 0
     with _archive(book.path) as archive:
         for name in book.spine:
@@ -159,92 +145,7 @@ def _pages(book: Book) -> Iterator[tuple[str, _Page]]:
             total += len(data)
             if total > MAX_TOTAL_BYTES:
                 raise InputError(f"{book.path} unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB; no book is so long.")
-            yield name, _extract(_markup(book.path, name, data))
-
-
-def _markup(path: Path, name: str, data: bytes) -> str:
-    declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([\w.-]+)", data)
-    encoding = declared[1].decode("ascii") if declared else "utf-8-sig"
-    if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        encoding = "utf-16"
-    elif data[:3] == b"\xef\xbb\xbf":
-        encoding = "utf-8-sig"
-    try:
-        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
-    except (UnicodeDecodeError, LookupError) as error:
-        raise InputError(f"{path}, {name}: its text is no {encoding}; the EPUB is damaged or protected.") from error
-
-
-class _Extractor(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self.size = 0
-        self.headings: list[tuple[int, int, int]] = []
-        self.link_chars = 0
-        self.is_contents = False
-        self._skip = 0
-        self._heading: tuple[int, str] | None = None
-        self._links = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _SKIPPED:
-            self._skip += 1
-        if tag == "nav" and any(key == "epub:type" and value and "toc" in value.split() for key, value in attrs):
-            self.is_contents = True
-        if tag in _BLOCKS:
-            self._break()
-        if tag in _HEADINGS and self._heading is None:
-            self._heading = (self.size, tag)
-        if tag == "a" and any(key == "href" for key, _ in attrs):
-            self._links += 1
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _BLOCKS:
-            self._break()
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _SKIPPED:
-            self._skip = max(0, self._skip - 1)
-        if self._heading is not None and tag == self._heading[1]:
-            start, self._heading = self._heading[0], None
-            if "".join(self.pieces[-8:]).strip() and self.size > start:
-                self.headings.append((start, self.size, int(tag[1])))
-        if tag in _BLOCKS:
-            self._break()
-        if tag == "a":
-            self._links = max(0, self._links - 1)
-
-    def handle_data(self, data: str) -> None:
-        if self._skip:
-            return
-        text = re.sub(r"[ \t\n]+", " ", data)
-        if text == " " and (not self.pieces or self.pieces[-1].endswith(("\n", " "))):
-            return
-        if self._links:
-            self.link_chars += len("".join(text.split()))
-        self._add(text)
-
-    def _break(self) -> None:
-        if self.pieces and not self.pieces[-1].endswith("\n") and self._heading is None:
-            self._add("\n")
-        elif self._heading is not None and self.size > self._heading[0]:
-            self._add(" ")
-
-    def _add(self, text: str) -> None:
-        self.pieces.append(text)
-        self.size += len(text)
-
-
-def _extract(markup: str) -> _Page:
-    parser = _Extractor()
-    parser.feed(markup)
-    parser.close()
-    if parser.pieces and not parser.pieces[-1].endswith("\n"):
-        parser.pieces.append("\n")
-    text = "".join(parser.pieces)
-    headings = [h for h in parser.headings if text[h[0] : h[1]].strip()]
-    return _Page(text, headings, parser.link_chars, parser.is_contents)
+            yield name, extract(decoded(book.path, name, data))
 
 
 # -- the package ----------------------------------------------------------------------------------
@@ -279,7 +180,7 @@ def _package(path: Path, archive: zipfile.ZipFile, root: str) -> Book:
 
 def _navigation(path: Path, archive: zipfile.ZipFile, href: str) -> Iterator[tuple[str, str]]:
     """Files and their titles, from an EPUB 3 navigation page or an EPUB 2 NCX."""
-    markup = _markup(path, href, _read(path, archive, href))
+    markup = decoded(path, href, _read(path, archive, href))
     folder = posixpath.dirname(href)
     if href.endswith(".ncx") or "<ncx" in markup[:2000]:
         pattern = re.compile(r"<text>\s*(.*?)\s*</text>.*?<content[^>]*\bsrc=[\"']([^\"']+)", re.DOTALL)
@@ -288,7 +189,7 @@ def _navigation(path: Path, archive: zipfile.ZipFile, href: str) -> Iterator[tup
         pattern = re.compile(r"<a\b[^>]*\bhref=[\"']([^\"']+)[\"'][^>]*>(.*?)</a>", re.DOTALL)
         found = [(match[1], match[2]) for match in pattern.finditer(markup)]
     for target, label in found:
-        text = " ".join(_extract(label).text.split())
+        text = " ".join(extract(label).text.split())
         if text:
             yield _join(folder, target), text
 
@@ -302,10 +203,11 @@ def _local(tag: str) -> str:
 
 
 def _xml(path: Path, archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
-    data = _read(path, archive, name)
-    if b"<!ENTITY" in data:
+    text = decoded(path, name, _read(path, archive, name))
+    if "<!ENTITY" in text:
         raise InputError(f"{path}, {name}: it declares entities of its own, which is not accepted.")
-    return ElementTree.fromstring(data)
+    # The parser knows few encodings: it gets text, and so no declaration of one.
+    return ElementTree.fromstring(_DECLARATION.sub("", text, count=1))
 
 
 def _archive(path: Path) -> zipfile.ZipFile:

@@ -32,7 +32,7 @@ def make(tmp_path):
                 f"<spine>{spine}</spine></package>",
             )
             for name, body in pages.items():
-                archive.writestr(f"OPS/{name}.xhtml", page(body))
+                archive.writestr(f"OPS/{name}.xhtml", body if isinstance(body, bytes) else page(body))
             if nav is not None:
                 archive.writestr("OPS/nav.xhtml", page(nav))
             for name, data in (extra or {}).items():
@@ -81,3 +81,85 @@ def test_a_zip_bomb_is_refused(make):
     path = make({"a": "<p>" + "a" * 20_000_000 + "</p>"})
     with pytest.raises(InputError, match="unpacks to"):
         [list(read(source)) for source in open_sources([path])]
+
+
+def only(path):
+    (source,) = open_sources([path])
+    return list(read(source))
+
+
+def test_the_readings_of_a_ruby_are_no_text_in_bodies_titles_and_navigation(make):
+    named = "孫<ruby>悟<rp>(</rp><rt>wù</rt><rp>)</rp>空<rt>kōng</rt></ruby>"
+    path = make(
+        {
+            "a": f"<h1>第一章 {named}</h1><p>{named}來了。</p>",
+            "b": "<p>他<ruby>漢<rt>hàn<rtc><rt>kan</rtc></ruby>字。<ruby><rb>學</rb><rt>xué</ruby>。</p><p>完</p>",
+        },
+        nav=f"<nav><ol><li><a href='b.xhtml'>{named}</a></li></ol></nav>",
+    )
+    assert [(d.title, d.text.strip()) for d in only(path)] == [
+        ("孫悟空", "孫悟空來了。"),
+        ("孫悟空", "他漢字。學。\n完"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<p hidden>暗</p>",
+        '<p hidden="hidden">暗<em>暗</em></p>',
+        "<p hidden>暗<p>",
+        '<div style="color: red; display:none"><div>暗</div>暗</div>',
+        '<span style="visibility: hidden">暗</span>',
+        '<sup><a epub:type="noteref" href="#n">暗</a></sup>',
+        '<a role="doc-noteref" href="#n">暗</a>',
+        '<span epub:type="pagebreak">暗</span>',
+    ],
+)
+def test_what_a_book_hides_and_the_signs_of_notes_and_pages_are_no_text(make, hidden):
+    (document,) = only(make({"a": f"<h1>第一章 明</h1><p>明。</p>{hidden}<p>又明。</p>"}))
+    assert [line for line in document.text.split("\n") if line.strip()] == ["明。", "又明。"]
+
+
+def test_text_that_is_shown_stays_though_it_is_not_read_aloud_or_is_raised(make):
+    (document,) = only(make({"a": '<h1>第一章</h1><p><span aria-hidden="true">T</span>he 2<sup>nd</sup>.</p>'}))
+    assert document.text.strip() == "The 2nd."
+
+
+LINES = "<h1>第一章 甲</h1>" + "<p>他走进门来，看见桌上放着一封信，心里不觉一惊。</p>" * 9
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<html><head><meta charset="gbk"/></head>',
+        '<html><head><meta http-equiv="Content-Type" content="text/html; charset=GB2312"/></head>',
+        '<?xml version="1.0" encoding="gbk"?><html>',
+        "<html>",
+    ],
+)
+def test_a_page_is_decoded_as_it_declares_or_as_is_found(make, head):
+    (document,) = only(make({"a": f"{head}<body>{LINES}</body></html>".encode("gbk")}))
+    assert (document.title, document.text.count("心里不觉一惊")) == ("甲", 9)
+
+
+def test_a_page_that_is_no_text_is_refused(make):
+    noise = bytes(range(128, 256)) * 9
+    with pytest.raises(InputError, match="declares no encoding"):
+        only(make({"a": b"<html><body>" + noise}))
+    with pytest.raises(InputError, match="no utf-8"):
+        only(make({"a": b'<html><head><meta charset="utf-8"></head><body>' + noise}))
+    with pytest.raises(InputError, match="no no-such"):
+        only(make({"a": b'<html><head><meta charset="no-such"></head><body>' + noise}))
+
+
+def test_a_package_may_be_in_another_encoding(make):
+    path = make({"a": LINES})
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    package = files["OPS/book.opf"].decode()
+    files["OPS/book.opf"] = ('<?xml version="1.0" encoding="gbk"?>' + package).encode("gbk")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    assert [d.payload["book"] for d in only(path)] == ["山海"]
