@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 from ingest.readers.epub import read_epub
 from ingest.readers.met_ids import MetIds
-from ingest.readers.novel import read_novel
+from ingest.readers.novel import read_novel, with_heading
 from ingest.readers.options import KINDS, Kind, ReadOptions, Source
 from ingest.readers.sources import open_sources
 from ingest.readers.tables import read_table
 from schemas.documents import Document, Rejected
 
-__all__ = ["KINDS", "Kind", "MetIds", "ReadOptions", "Source", "open_sources", "read"]
+__all__ = ["KINDS", "Kind", "MetIds", "ReadOptions", "Source", "open_sources", "read", "with_heading"]
 
 
 def read(

@@ -6,31 +6,31 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
+from ingest.readers.decorations import is_end, undecorated, visible, without_emphasis
+from ingest.readers.heading_numbers import DIGITS, WORDS, chinese_number, english_number
+
 MAX_HEADING_CHARS = 80
 
-_DIGITS = "0-9０-９〇○零一二三四五六七八九十百千两兩廿卅壹贰叁肆伍陆柒捌玖拾佰"
+_RANGE = rf"(?:[ \u3000]?[-~～—–至到、][ \u3000]?[{DIGITS}]+)?"
+"""Two chapters in one: 第4-5章."""
 _PARTS = "卷部篇集册冊编編"
 _CHAPTERS = "章回囘话話折幕"
 _SECTIONS = "节節"
 
 _CHINESE = re.compile(
-    rf"(?P<label>第[ \u3000]*(?P<number>[{_DIGITS}]+)[ \u3000]*(?P<unit>[{_PARTS}{_CHAPTERS}{_SECTIONS}])"
-    rf"|(?P<unit2>[卷])[ \u3000]?(?P<number2>[{_DIGITS}]+|[上中下](?![{_DIGITS}])))(?P<rest>.*)"
+    rf"(?P<label>第[ \u3000]*(?P<number>[{DIGITS}]+){_RANGE}[ \u3000]*(?P<unit>[{_PARTS}{_CHAPTERS}{_SECTIONS}])"
+    rf"|(?P<unit2>[卷])[ \u3000]?(?P<number2>[{DIGITS}]+|[上中下](?![{DIGITS}])))(?P<rest>.*)"
 )
 _SPECIAL = re.compile(
     r"(?P<label>(?:楔[ \u3000]*子|序[ \u3000]*[章幕言曲]|自[ \u3000]*序|序|前[ \u3000]*言|引[ \u3000]*[子言]"
     r"|尾[ \u3000]*[声聲]"
     r"|[终終][ \u3000]*章|[后後][ \u3000]*[记記]|番[ \u3000]*外(?:篇)?|附[ \u3000]*[录錄]"
     r"|跋|外[ \u3000]*[传傳]|大结局|大結局)"
-    rf"(?:[ \u3000]?[{_DIGITS}]{{1,4}}(?=$|[\s:：.．、])|[之]?[上中下](?=$|[\s:：]))?)(?P<rest>.*)"
-)
-_WORDS = (
-    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
-    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|first|second|third|last"
+    rf"(?:[ \u3000]?[{DIGITS}]{{1,4}}(?=$|[\s:：.．、])|[之]?[上中下](?=$|[\s:：]))?)(?P<rest>.*)"
 )
 _ENGLISH = re.compile(
-    r"(?P<label>(?P<unit>chapter|part|book|volume|vol\.|section|canto|act)\s+(?:the\s+)?"
-    rf"(?P<number>[0-9]{{1,4}}|[ivxlc]+|(?:{_WORDS})(?:[\s-]+(?:and[\s-]+)?(?:{_WORDS}))*)(?![\w]))(?P<rest>.*)",
+    r"(?P<label>(?P<unit>chapter|chap\.|ch\.|part|book|volume|vol\.|section|canto|stave|letter|act|scene)\s+(?:the\s+)?"
+    rf"(?P<number>[0-9]{{1,4}}|[ivxlc]+|(?:{WORDS})(?:[\s-]+(?:and[\s-]+)?(?:{WORDS}))*)(?![\w]))(?P<rest>.*)",
     re.IGNORECASE,
 )
 _ENGLISH_SPECIAL = re.compile(
@@ -39,14 +39,19 @@ _ENGLISH_SPECIAL = re.compile(
     re.IGNORECASE,
 )
 _SEPARATOR = re.compile(r"[\s:：.．、·・\-—–|《「『【(（]")
-_LEADER = re.compile(r"(?:[.．·・…‥_]\s*){2,}\s*[0-9０-９]+\s*$|(?:\t| {3,}|\u3000{2,})[0-9０-９]+\s*$")
+LEADER = re.compile(r"(?:[.．·・…‥_]\s*){2,}\s*[0-9０-９]+\s*$|(?:\t| {3,}|\u3000{2,})[0-9０-９]+\s*$")
 _LINK = re.compile(r"!?\[(?P<text>[^\]]*)\]\([^)]*\)")
-_LIST_ITEM = re.compile(r"(?:[-*+]|\d{1,4}[.)])\s+")
+_LIST_ITEM = re.compile(r"^(?:[-*+]|\d{1,4}[.)])\s+")
 _MARKDOWN = re.compile(r"\s{0,3}(?P<hashes>#{1,6})[ \t\u3000]+(?P<text>.*?)[ \t]*#*[ \t]*$")
 _PREFIX = re.compile(
     r"(?P<prefix>.{1,40}?[-—–_·・•|/:：>》\s])(?=第|卷|附|楔|序|尾|番|[Cc][Hh][Aa][Pp]|[Pp]art|PART|[Pp]rol|[Ee]pil)"
 )
 _STOPS = "。，；、,;"
+_CHAPTER_WITHIN = re.compile(
+    rf"(?:^|[\s:：·・—–\-|])(?=第[ \u3000]*[{DIGITS}]+{_RANGE}[ \u3000]*[{_CHAPTERS}{_SECTIONS}])"
+)
+"""Where a chapter begins on its part's own line: 第一卷 少年游 第一章 风起."""
+_HAN = re.compile("[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,9 @@ class Heading:
     ``rank`` is 0 for a part that holds chapters, 1 for a chapter, 2 for a section. ``number`` is
     the label's own, where it has one. ``glued`` marks a title that follows its label without any
     separator (第三章风起), as prose may too; ``entry`` an item of a table of contents; ``prefix``
-    what stands before the label in a running header; ``level`` a Markdown heading's depth.
+    what stands before the label in a running header; ``level`` a Markdown heading's depth; ``part``
+    names the part on the same line. ``series`` is the kind of one that is hardly more than a number:
+    only where it makes a series of its kind does it count.
     """
 
     label: str
@@ -68,6 +75,8 @@ class Heading:
     entry: bool = False
     prefix: str = ""
     level: int = 0
+    part: str = ""
+    series: str = ""
 
     @property
     def key(self) -> tuple[str, int | str]:
@@ -91,6 +100,9 @@ def parse_line(line: str, *, markdown: bool = False) -> Heading | None:
     In Markdown every ``#`` and ``##`` line is one; in plain text the hashes must be followed by
     a chapter's label.
     """
+    if len(line) > 16 * MAX_HEADING_CHARS:
+        return None
+    line = visible(line)
     text = line.strip()
     if not text or len(text) > 2 * MAX_HEADING_CHARS:
         return None
@@ -101,12 +113,12 @@ def parse_line(line: str, *, markdown: bool = False) -> Heading | None:
     linked = _LINK.sub(lambda match: match["text"], _LIST_ITEM.sub("", text, count=1))
     if linked != text:
         text, entry = linked.strip(), True
-    leader = _LEADER.search(text)
+    leader = LEADER.search(text)
     if leader is not None:
         text, entry = text[: leader.start()].strip(), True
     if len(text) > MAX_HEADING_CHARS:
         return None
-    heading = parse_label(text)
+    heading = parse_label(text) or _decorated(text)
     if heading is None and not entry:
         return _prefixed(text)
     return replace(heading, entry=entry) if heading is not None else None
@@ -123,6 +135,12 @@ def _marked(match: re.Match[str], markdown: bool) -> Heading | None:
         if heading is None or heading.glued:
             heading = replace(heading, glued=False) if heading is not None else Heading(text, text, 1, "#")
     return replace(heading, level=level) if heading is not None else None
+
+
+def _decorated(text: str) -> Heading | None:
+    core = undecorated(text)
+    heading = parse_label(core) if core != text else None
+    return heading if heading is not None and not is_end(heading.title) else None
 
 
 def _prefixed(text: str) -> Heading | None:
@@ -147,7 +165,7 @@ def parse_label(text: str) -> Heading | None:
     for pattern in (_CHINESE, _SPECIAL):
         match = pattern.match(text)
         if match is not None:
-            return _chinese(match)
+            return _with_part(match) or _chinese(match)
     for pattern in (_ENGLISH, _ENGLISH_SPECIAL):
         match = pattern.match(text)
         if match is not None:
@@ -155,9 +173,23 @@ def parse_label(text: str) -> Heading | None:
     return None
 
 
+def _with_part(match: re.Match[str]) -> Heading | None:
+    """The chapter that stands on its part's line, with the part's name."""
+    unit = match.groupdict().get("unit") or match.groupdict().get("unit2")
+    within = _CHAPTER_WITHIN.search(match["rest"]) if unit and unit in _PARTS else None
+    if within is None:
+        return None
+    name = match["rest"][: within.start()].strip(" \t\u3000:：.．、·・-—–|")
+    chapter = parse_label(match["rest"][within.end() :])
+    if chapter is None or len(name) > 30 or any(stop in name for stop in _STOPS + "！？!?”"):
+        return None
+    part = " ".join(filter(None, (re.sub(r"[ \u3000]+", "", match["label"]), name, chapter.part)))
+    return replace(chapter, part=part)
+
+
 def _chinese(match: re.Match[str]) -> Heading | None:
     rest = match["rest"]
-    title = rest.strip(" \t\u3000:：.．、·・-—–|")
+    title = without_emphasis(rest.strip(" \t\u3000:：.．、·・-—–|"))
     glued = bool(title) and not _SEPARATOR.match(rest)
     if title and (title[-1] in "。，；：、,;:" or "。" in title or len(title) > 60):
         return None
@@ -180,70 +212,25 @@ def _english(match: re.Match[str]) -> Heading | None:
         return None
     if title:
         separated = bool(re.match(r"\s*[:.\-—–|]", rest))
-        words = re.findall(r"[^\W\d_][\w'’]*", title)
-        capital = bool(words) and not words[0][0].islower()
-        titled = sum(not word[0].islower() for word in words if len(word) > 3 or word[0].isupper())
-        long_words = sum(1 for word in words if len(word) > 3 or word[0].isupper())
-        mostly = long_words > 0 and titled >= 0.75 * long_words
+        if _HAN.search(title) and (title[-1] in "。，；：、,;:" or "。" in title):
+            return None
+        mostly = is_titled(title)
         if rest.rstrip().endswith((".", ",", ";")) and not (separated and mostly):
             return None
-        if not separated and not (rest[:1].isspace() and capital and mostly):
+        if not separated and not (rest[:1].isspace() and mostly):
             return None
-        title = rest.strip(" \t:-—–|").lstrip(". ").rstrip(" .") if separated else title
+        title = without_emphasis(rest.strip(" \t:-—–|").lstrip(" \t.:-—–|").rstrip(" .") if separated else title)
     groups = match.groupdict()
     unit = (groups.get("unit") or "*").lower().rstrip(".")
-    unit = "volume" if unit == "vol" else unit
-    rank = 0 if unit in {"part", "book", "volume"} else 2 if unit == "section" else 1
+    unit = {"vol": "volume", "ch": "chapter", "chap": "chapter"}.get(unit, unit)
+    rank = 0 if unit in {"part", "book", "volume", "act"} else 2 if unit == "section" else 1
     number = groups.get("number")
     return Heading(label, title or label, rank, unit, english_number(number) if number else None)
 
 
-_VALUES = {
-    char: value
-    for value, chars in enumerate(("〇○零", "一壹", "二贰两兩", "三叁", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖"))
-    for char in chars
-}
-_TENS = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000}
-
-
-def chinese_number(text: str | None) -> int | None:
-    """The value of Chinese or Arabic digits: 十二, 一百零三, 一二三 and 012; None where it is none."""
-    if not text:
-        return None
-    plain = unicodedata.normalize("NFKC", text)
-    if plain.isdecimal():
-        return int(plain)
-    if plain in {"上", "中", "下"}:
-        return {"上": 1, "中": 2, "下": 3}[plain]
-    plain = plain.replace("廿", "二十").replace("卅", "三十")
-    if all(char in _VALUES for char in plain):
-        return int("".join(str(_VALUES[char]) for char in plain))
-    total, digit = 0, 0
-    for char in plain:
-        if char in _TENS:
-            total, digit = total + max(1, digit) * _TENS[char] if digit or not total else total + _TENS[char], 0
-        elif char in _VALUES:
-            digit = _VALUES[char]
-        else:
-            return None
-    return total + digit
-
-
-_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
-_NAMES = {name: value for value, name in enumerate(_WORDS.split("|")[:20], 1)}
-_NAMES |= {name: 10 * value for value, name in enumerate(_WORDS.split("|")[19:27], 2)}
-_NAMES |= {"first": 1, "second": 2, "third": 3}
-
-
-def english_number(text: str) -> int | None:
-    """The value of digits, a Roman numeral or number words up to the hundreds."""
-    lower = text.lower()
-    if lower.isdecimal():
-        return int(lower)
-    if all(char in _ROMAN for char in lower):
-        values = [_ROMAN[char] for char in lower]
-        return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
-    total = 0
-    for word in re.split(r"[\s-]+", lower):
-        total = max(1, total) * 100 if word == "hundred" else total + _NAMES.get(word, 0)
-    return total or None
+def is_titled(title: str) -> bool:
+    """Whether ``title`` is written as titles are: in Chinese, or with capitals at most words that are not small."""
+    words = re.findall(r"[^\W\d_][\w'’]*", title)
+    telling = [word for word in words if len(word) > 3 or word[0].isupper() or _HAN.match(word)]
+    capitals = sum(not word[0].islower() for word in telling)
+    return bool(telling) and not words[0][0].islower() and capitals >= 0.75 * len(telling)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ingest.decoding import read_lines
 from ingest.readers.headings import Heading
 from ingest.readers.options import Source
 from ingest.readers.outline import Outline, Section, outline
+from ingest.readers.own_headings import HeadingPattern
 from ingest.readers.text import clean
 from schemas.documents import JSON, Document, Stretch
 
@@ -16,9 +18,30 @@ MAX_DOCUMENT_CHARS = 1 << 24
 """A chapter longer than this (16 Mi characters) goes on in another document, to bound memory."""
 
 
-def novel_outline(path: Path, encoding: str, *, markdown: bool) -> Outline:
-    """The outline of a text file, in one streaming pass."""
-    return outline(read_lines(path, encoding), markdown=markdown)
+def novel_outline(path: Path, encoding: str, *, markdown: bool, heading: str | None = None) -> Outline:
+    """The outline of a text file, in one streaming pass; where no line matches ``heading``, in another without it."""
+    if heading:
+        found = outline(_lines(path, encoding), markdown=markdown, own=HeadingPattern.of(heading))
+        if found.sections:
+            return found
+    return outline(_lines(path, encoding), markdown=markdown)
+
+
+def with_heading(source: Source, heading: str | None) -> Source:
+    """The source with the pattern of its headings, and what comes of it told; tables and EPUB have none."""
+    if not heading or source.kind != "novel" or source.format == "epub":
+        return source
+    markdown = source.format == "markdown"
+    found = novel_outline(source.path, source.encoding or "utf-8", markdown=markdown, heading=heading)
+    began = source.reason.split(";", 1)[0]
+    how = "by --heading" if found.own is not None else f"no line matches --heading {heading!r}"
+    return replace(source, heading=heading, reason=f"{began}; {describe(found)} ({how}).")
+
+
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    """The lines, which Unicode's own ends of lines and pages end as well."""
+    for line in read_lines(path, encoding):
+        yield from line.splitlines(keepends=True)
 
 
 def describe(found: Outline) -> str:
@@ -39,10 +62,11 @@ def describe(found: Outline) -> str:
 def read_novel(source: Source) -> Iterator[Document]:
     """The chapters of a text file in order, or one document where it has no headings."""
     encoding, markdown = source.encoding or "utf-8", source.format == "markdown"
-    found = novel_outline(source.path, encoding, markdown=markdown)
-    sections: list[Section] = found.sections or [Section(Heading("", source.stem, 1, ""), 0, None, None)]
+    found = novel_outline(source.path, encoding, markdown=markdown, heading=source.heading)
+    whole = Section(Heading("", found.title or source.stem, 1, ""), found.body_start, None, None)
+    sections = found.sections or [whole]
     number = 0
-    lines = _Positioned(read_lines(source.path, encoding))
+    lines = _Positioned(_lines(source.path, encoding))
     for section in sections:
         for text, stretches in _bodies(lines, section, found):
             if not text.strip():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from ingest.readers.own_headings import HeadingPattern
 from schemas.errors import UsageError
 
 Kind: TypeAlias = Literal["hotels", "novel", "records"]
@@ -31,15 +32,18 @@ class ReadOptions:
     """How to read: all files as one ``kind``, in one ``encoding``, with named ``columns``.
 
     ``columns`` maps a role to a column's name: ``id``, ``title`` (or ``name``), ``text`` (or
-    ``desc``, ``body``) and ``address``. What is None or left out is found from each file.
+    ``desc``, ``body``) and ``address``. ``heading`` is a regular expression of the lines that head the
+    chapters of novels in plain text and Markdown, whose group ``title``, or first group, is the title; an
+    empty one takes back a corpus's own. What is None or left out is found from each file.
 
     Raises:
-        UsageError: an unknown kind or role.
+        UsageError: an unknown kind or role, or a heading that is no regular expression.
     """
 
     kind: Kind | None = None
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    heading: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind is not None and self.kind not in KINDS:
@@ -47,6 +51,8 @@ class ReadOptions:
         for role in self.columns:
             if role not in _ROLES:
                 raise UsageError(f"there is no column role {role!r}; use one of {', '.join(_ROLES)}.")
+        if self.heading:
+            HeadingPattern.of(self.heading)
 
     @property
     def roles(self) -> dict[str, str]:
@@ -60,7 +66,7 @@ class Source:
 
     ``stem`` names the file in document ids, and differs between the files of one run.
     ``columns`` maps the roles of a table to its columns, ``encoding`` is None where a format
-    has its own, ``delimiter`` is that of a CSV file.
+    has its own, ``delimiter`` is that of a CSV file, ``heading`` the pattern of a novel's headings.
     """
 
     path: Path
@@ -71,3 +77,4 @@ class Source:
     stem: str
     columns: Mapping[str, str] = field(default_factory=dict)
     delimiter: str = ","
+    heading: str | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest.readers import open_sources, read
-from ingest.readers.headings import chinese_number
+from ingest.readers.heading_numbers import chinese_number
 from ingest.splitting import estimate_tokens, split
 
 FOLDER = os.environ.get("XUNYI_TEST_CORPORA")

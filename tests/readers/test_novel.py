@@ -2,25 +2,9 @@
 
 import pytest
 
-from ingest.readers import ReadOptions, open_sources, read
-from ingest.readers.headings import chinese_number, english_number, parse_line
-
-
-@pytest.fixture
-def chapters(tmp_path):
-    def run(text, name="book.txt", encoding="utf-8"):
-        path = tmp_path / name
-        path.write_bytes(text.encode(encoding))
-        (source,) = open_sources([path])
-        found = list(read(source))
-        decoded = path.read_text(encoding=source.encoding).removeprefix("\ufeff")
-        for document in found:
-            for piece in document.stretches:
-                at = piece.source_start
-                assert decoded[at : at + piece.length] == document.text[piece.text_start :][: piece.length]
-        return found
-
-    return run
+from ingest.readers import ReadOptions, open_sources
+from ingest.readers.heading_numbers import chinese_number, english_number
+from ingest.readers.headings import parse_line
 
 
 def labels(found):
