@@ -118,6 +118,12 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     metavar="ROLE=COLUMN",
     help="Which column is id, title, text, name, address or desc.",
 )
+@click.option(
+    "--heading",
+    metavar="REGEX",
+    help="Lines of novels (text, Markdown) that match head chapters; the group named title, else the first, else all "
+    'of the line is the title. The corpus keeps it for later ingests; --heading "" takes it back [default: found].',
+)
 @lexical_options()
 @click.option("--strict", is_flag=True, help="Stop at the first bad row instead of setting it aside.")
 @click.option(
@@ -142,6 +148,7 @@ def command(
     encoder_options: dict[str, Any],
     encoding: str | None,
     columns: tuple[str, ...],
+    heading: str | None,
     lexical: dict[str, Any],
     strict: bool,
     rejected: Path | None,
@@ -160,6 +167,7 @@ def command(
     Examples:
       xunyi ingest samples/hotels.csv --corpus hotels
       xunyi ingest novel.txt --corpus novel --as novel --encoding gb18030
+      xunyi ingest novel.txt --corpus novel --heading '^No[.] [0-9]+ (?P<title>.+)'
       xunyi ingest corpus.jsonl --corpus papers --spaces tfidf,word2vec
       xunyi ingest hotels.csv --corpus hotels --encoder bge-m3 --spaces dense,sparse,colbert,tfidf
       xunyi ingest novel.txt --corpus novel --user-dict names.txt --word2vec epochs=20
@@ -168,7 +176,7 @@ def command(
     from ingest import CorpusOptions, ReadOptions, ingest
 
     options = CorpusOptions(spaces=spaces, encoder=encoder, encoder_options=encoder_options, storage=storage, **lexical)
-    reading = ReadOptions(kind=kind, encoding=encoding, columns=_columns(columns))
+    reading = ReadOptions(kind=kind, encoding=encoding, columns=_columns(columns), heading=heading)
     bars = Bars(quiet=as_json or log_format is not None)
     with bars.context():
         report = ingest(

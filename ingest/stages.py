@@ -21,7 +21,7 @@ from ingest.payloads import FieldTypes
 from ingest.plan import Plan, Planner
 from ingest.points import Target
 from ingest.prune import Scope, gone_documents, remove_documents
-from ingest.readers import MetIds, ReadOptions, Source
+from ingest.readers import MetIds, ReadOptions, Source, with_heading
 from ingest.reading import block_maker, documents_of, read_into
 from ingest.rejects import RejectedFile
 from ingest.spool import Spool
@@ -64,6 +64,7 @@ class Run:
         self.dry_run = False
         self.paths: list[Path] = []
         self._gone: list[str] = []
+        self._new_heading = False
         found = store.read_manifest(corpus)
         self._warnings: list[str] = []
         self._losses = Losses() if found is None else find_losses(store, found)
@@ -86,6 +87,7 @@ class Run:
     def run(self, sources: Sequence[Source], reading: ReadOptions, strict: bool) -> IngestReport:
         """Read and compare everything, then write what is new or changed; raises what ``ingest`` does."""
         started = time.perf_counter()
+        sources = self._with_heading(sources, reading.heading)
         fitter = None
         if any(name in self._manifest.spaces for name in LEXICAL_SPACES) and not self._known and not self.dry_run:
             fitter = Fitter(self._manifest)
@@ -110,8 +112,17 @@ class Run:
                 if not self._known:
                     drop_beginnings(self._store, self._manifest)
                 raise
+        elif not self.dry_run and self._new_heading:
+            self._store.write_manifest(self._manifest)
         self._seconds["total"] = time.perf_counter() - started
         return self._report(sources, plan)
+
+    def _with_heading(self, sources: Sequence[Source], heading: str | None) -> Sequence[Source]:
+        """The sources with the pattern of headings that was asked for, which is recorded, or else the recorded one."""
+        wanted = self._manifest.heading if heading is None else heading or None
+        self._new_heading = wanted != self._manifest.heading
+        self._manifest = self._manifest.model_copy(update={"heading": wanted})
+        return [with_heading(source, wanted) for source in sources]
 
     def _read(
         self,

@@ -175,7 +175,8 @@ class CorpusManifest(CorpusSettings):
 
     ``rebuild`` is the generation in the making; ``kept`` are the manifests of earlier generations that
     stand and can be brought back, the one used last at the end; ``newest`` is the highest number that a
-    generation ever had, since no number is used twice.
+    generation ever had, since no number is used twice. ``heading`` is the pattern of the chapter headings of
+    its novels, where one was named.
     """
 
     format: int = 1
@@ -186,6 +187,7 @@ class CorpusManifest(CorpusSettings):
     counts: Counts = Counts()
     payload_fields: dict[str, str] = Field(default_factory=dict)
     search: dict[str, Any] = Field(default_factory=dict)
+    heading: str | None = None
     rebuild: Rebuild | None = None
     kept: list[CorpusManifest] = Field(default_factory=list)
     newest: int = 0

@@ -12,6 +12,7 @@ _BOXED = re.compile(
     r"[【\[〔〖](?P<core>[^【\[〔〖】\]〕〗]+)[】\]〕〗](?P<rest>.*)"
     r"|[（(《〈](?P<whole>[^（(《〈）)》〉]+)[）)》〉]"
 )
+_FIRST = frozenset(f"{_ORNAMENT}*_【[〔〖（(《〈")
 _END = re.compile(r"完|[终終](?:了)?|完[结結]|上?完|the end|end", re.IGNORECASE)
 
 
@@ -28,6 +29,8 @@ def without_emphasis(text: str) -> str:
 
 def undecorated(text: str) -> str:
     """What ``text`` holds within its decorations, one around the other: ☆、第一章, 【第一章】风起, **第一章 甲**."""
+    if text[:1] not in _FIRST:
+        return text
     for _ in range(3):
         before = text
         text = without_emphasis(text).strip()

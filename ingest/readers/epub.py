@@ -15,9 +15,10 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from ingest.readers.decorations import visible
 from ingest.readers.epub_markup import decoded
 from ingest.readers.epub_page import Page, extract
-from ingest.readers.headings import Heading, parse_label, squeeze
+from ingest.readers.headings import Heading, parse_heading, squeeze
 from ingest.readers.options import Source
 from ingest.readers.text import clean
 from schemas.documents import JSON, Document, Stretch
@@ -88,8 +89,9 @@ def read_epub(source: Source) -> Iterator[Document]:
                 continue
             number += 1
             payload: dict[str, JSON] = {"book": book.title or source.stem}
-            if part is not None and heading is not None and heading.label != "":
-                payload["part"] = part
+            within = (heading.part or part) if heading is not None and heading.label != "" else None
+            if within is not None:
+                payload["part"] = within
             yield Document(
                 id=f"{source.stem}/{number:04d}",
                 title=heading.title if heading is not None else book.title or source.stem,
@@ -124,12 +126,13 @@ def _chapters(book: Book, name: str, page: Page) -> Iterator[tuple[Heading | Non
 
 
 def _labelled(text: str) -> bool:
-    heading = parse_label(text)
+    heading = parse_heading(visible(text).strip())
     return heading is not None and not heading.glued
 
 
 def _heading(text: str) -> Heading:
-    return parse_label(text) or Heading(text, text, 1, "#")
+    text = visible(text).strip()
+    return parse_heading(text) or Heading(text, text, 1, "#")
 
 
 def _mostly_links(page: Page) -> bool:

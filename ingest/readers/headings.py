@@ -118,7 +118,7 @@ def parse_line(line: str, *, markdown: bool = False) -> Heading | None:
         text, entry = text[: leader.start()].strip(), True
     if len(text) > MAX_HEADING_CHARS:
         return None
-    heading = parse_label(text) or _decorated(text)
+    heading = parse_heading(text)
     if heading is None and not entry:
         return _prefixed(text)
     return replace(heading, entry=entry) if heading is not None else None
@@ -137,7 +137,11 @@ def _marked(match: re.Match[str], markdown: bool) -> Heading | None:
     return replace(heading, level=level) if heading is not None else None
 
 
-def _decorated(text: str) -> Heading | None:
+def parse_heading(text: str) -> Heading | None:
+    """The heading that ``text`` is, with decorations around its label or without."""
+    heading = parse_label(text)
+    if heading is not None:
+        return heading
     core = undecorated(text)
     heading = parse_label(core) if core != text else None
     return heading if heading is not None and not is_end(heading.title) else None

@@ -29,12 +29,14 @@ _SHAPES = (
         re.compile(r"(?P<label>(?P<number>[IVXLC]{1,8}))(?:[.:：]?[-—–]*\s+|[.:：]?[-—–]+|\.?$)(?P<title>.*)"),
     ),
 )
+_FIRST = re.compile(rf"[\s\ufeff\u200b]*[{DIGITS}IVXLC其上中下（(【\[csl]")
+"""How all of them begin, in lower case chapter, scene and letter: most lines of prose need no more looking at."""
 _MAX_TITLE_CHARS = 60
 
 
 def parse_serial(line: str) -> Heading | None:
     """The heading that a line would be in a series; titles must look like titles."""
-    if len(line) > 16 * MAX_HEADING_CHARS:
+    if len(line) > 16 * MAX_HEADING_CHARS or not _FIRST.match(line):
         return None
     text = visible(line).strip()
     if not text or len(text) > MAX_HEADING_CHARS:

@@ -22,7 +22,7 @@ _SHARE = 0.3
 """A series stretches over at least this share of the text."""
 _ERRORS = 10
 """One number in so many may be missing, doubled or strange: nobody proofreads them all."""
-_MANY_PAGES, _PAGE_CHARS, _PAGE_SPREAD = 8, 3000, 0.35
+_MANY_PAGES, _PAGE_CHARS, _PAGE_SPREAD = 8, 3000, 0.25
 """So many bare numbers at distances that are short and differ by no more than this share of their mean are pages."""
 
 

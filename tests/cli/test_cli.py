@@ -43,6 +43,18 @@ def hotels(tmp_path):
     return path
 
 
+def test_headings_of_ones_own_are_named_by_a_pattern(xunyi, tmp_path):
+    path = tmp_path / "tale.txt"
+    path.write_text("No. 1 甲\n甲走了。\nNo. 2 乙\n乙走了。\n", encoding="utf-8")
+    options = ("--corpus", "t", "--spaces", "tfidf", "--dry-run", "--heading")
+    made = xunyi("ingest", path, *options, r"^No[.] \d (?P<title>.+)")
+    assert made.returncode == 0, made.stderr
+    assert "2 chapters (by --heading)" in " ".join(made.stdout.split())
+    refused = xunyi("ingest", path, *options, "(")
+    assert refused.returncode == 2
+    assert "--heading '(': it is no regular expression" in refused.stderr
+
+
 def test_ingest_then_search_then_delete(xunyi, hotels):
     made = xunyi("ingest", hotels, "--corpus", "h", "--spaces", "tfidf", "--json")
     assert made.returncode == 0, made.stderr

@@ -80,6 +80,30 @@ def test_a_passage_is_the_span_of_its_source_text(store, tmp_path):
         assert text[payload["start"] : payload["end"]] == payload["text"]
 
 
+def test_the_pattern_of_headings_is_kept_for_later_ingests_until_it_is_taken_back(store, tmp_path):
+    def titles(*, heading=None, number=1):
+        path = tmp_path / f"{number}.txt"
+        path.write_text("No. 1 甲\n甲走了。\nNo. 2 乙\n第一章 丙\n丙走了。\n", encoding="utf-8")
+        reading = ReadOptions(kind="novel", heading=heading)
+        report = ingest([path], "n", store=store, reading=reading, options=LEXICAL)
+        documents = [payload for payload, _ in points(store, "n", Shelf.DOCUMENTS).values()]
+        return report, sorted(p["title"] for p in documents if p["document_id"].startswith(f"{number}/"))
+
+    heading = r"^No\. \d (?P<title>.+)"
+    assert titles(heading=heading)[1] == ["乙", "甲"]
+    report, again = titles(number=2)
+    assert again == ["乙", "甲"]
+    assert "by --heading" in report.sources[0].reason
+    refit("n", store=store)
+    assert titles()[0].nothing_changed
+    # It is recorded too where it changes no document, and an empty one takes it back.
+    other = heading.replace("No", "N[o]")
+    assert titles(heading=other)[0].nothing_changed
+    assert store.read_manifest("n").heading == other
+    assert titles(heading="", number=3)[1] == ["丙"]
+    assert store.read_manifest("n").heading is None
+
+
 def test_bad_rows_are_set_aside_with_their_lines(store, tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(ROWS[0]) + "\n{broken\n" + json.dumps({"id": "x", "text": ""}) + "\n", encoding="utf-8")

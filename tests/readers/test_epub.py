@@ -163,3 +163,13 @@ def test_a_package_may_be_in_another_encoding(make):
         for name, data in files.items():
             archive.writestr(name, data)
     assert [d.payload["book"] for d in only(path)] == ["山海"]
+
+
+def test_headings_are_seen_through_what_decorates_them_and_may_name_their_part(make):
+    found = only(
+        make({"a": "<h1>☆、第一章 甲</h1><p>甲的故事。</p>", "b": "<p>第一卷 少年游 第二章 乙</p><p>乙的故事。</p>"})
+    )
+    assert [(d.chapter, d.title, d.payload.get("part")) for d in found] == [
+        ("第一章", "甲", None),
+        ("第二章", "乙", "第一卷 少年游"),
+    ]
