@@ -130,7 +130,7 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     "--rejected",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write every row set aside to this JSONL file: source, line, reason and the row.",
+    help="Write every row set aside to this JSONL file: source, line, reason and the whole row as text, to be mended.",
 )
 @click.option("--prune", is_flag=True, help="Remove documents that came from PATH and are not there any more.")
 @worker_options()

@@ -12,6 +12,7 @@ from ingest.blocks import Planned
 from ingest.moved import Moved
 from schemas.documents import Document, Rejected
 from schemas.ids import content_hash, document_point_id
+from schemas.ingest import RejectedReport
 from stores.base import Store
 
 LEDGER_BATCH = 256
@@ -35,7 +36,7 @@ class Plan:
     """Documents that had lost passages; they count as changed."""
     removed: int = 0
     rejected: int = 0
-    rejected_rows: list[Rejected] = field(default_factory=list)
+    rejected_rows: list[RejectedReport] = field(default_factory=list)
     unsure: set[str] = field(default_factory=set)
     """Sources of rows set aside that may belong to documents which stand."""
 
@@ -88,13 +89,7 @@ class Planner:
 
     def run(self, items: Iterable[Document | Rejected], progress: Callable[[int], None]) -> Iterator[Planned]:
         """Read everything; gives each document to write, without passages. ``progress`` hears of documents read."""
-        for batch in batched(items, LEDGER_BATCH):
-            documents = []
-            for item in batch:
-                if isinstance(item, Rejected):
-                    self._reject(item)
-                else:
-                    documents.append(item)
+        for documents in batched(self._accepted(items), LEDGER_BATCH):
             ledger = self._recorded(documents)
             for document in documents:
                 self.plan.documents += 1
@@ -111,6 +106,14 @@ class Planner:
                 if not self._only_compare:
                     yield Planned(document, [], digest, old_passages)
             progress(self.plan.documents)
+
+    def _accepted(self, items: Iterable[Document | Rejected]) -> Iterator[Document]:
+        # A rejected row goes as soon as it is told of: it is whole, and many may come.
+        for item in items:
+            if isinstance(item, Rejected):
+                self._reject(item)
+            else:
+                yield item
 
     def _recorded(self, documents: Sequence[Document]) -> dict[str, tuple[str | None, int | None, str]]:
         if self._existing is None or not documents:
@@ -136,4 +139,4 @@ class Planner:
         if self._rejected is not None:
             self._rejected(row)
         if len(self.plan.rejected_rows) < KEPT_REJECTIONS:
-            self.plan.rejected_rows.append(row)
+            self.plan.rejected_rows.append(RejectedReport(source=row.source, line=row.line, reason=row.reason))

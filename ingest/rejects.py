@@ -11,7 +11,9 @@ from schemas.errors import UsageError
 
 
 class RejectedFile:
-    """Writes every rejected row as a line ``{source, line, reason, row}``.
+    """Writes every rejected row as a line ``{source, line, reason, row}``, with ``cut`` or ``undecodable`` where true.
+
+    ``row`` is a string, the row as :class:`Rejected` has it: those of one source make a file that can be ingested.
 
     The file is replaced whole by ``commit``; an ingest that fails before leaves an older one as it was.
 
@@ -37,6 +39,7 @@ class RejectedFile:
     def add(self, row: Rejected) -> None:
         """Write one row."""
         line = {"source": row.source, "line": row.line, "reason": row.reason, "row": row.row}
+        line |= {key: True for key in ("cut", "undecodable") if getattr(row, key)}
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def commit(self) -> None:

@@ -39,7 +39,7 @@ def ingest(
     user's own). All input is read and checked before anything is written. Documents that stand
     unchanged are passed over, so that a second run, or one after a crash, does only what is left.
 
-    ``rejected`` is a JSONL file for every row set aside: source, line, reason and the row. ``prune``
+    ``rejected`` is a JSONL file for every row set aside: source, line, reason and the whole row. ``prune``
     removes documents that came from one of ``paths`` and that the run did not meet, after all files
     were read to their end; of a file with rows set aside none, since such a row may be one of them.
     ``dry_run`` compares and reports, and writes nothing to the store. ``workers`` processes split,

@@ -32,7 +32,6 @@ from schemas.ingest import (
     LEXICAL_SPACES,
     CorpusOptions,
     IngestReport,
-    RejectedReport,
     SourceReport,
 )
 from schemas.manifest import Counts
@@ -304,9 +303,7 @@ class Run:
             warnings=self._warnings,
             tokens_sent=tokens_sent(self._encoder),
             rejected_file=str(self.rejected.path) if self.rejected is not None else None,
-            rejected_rows=[
-                RejectedReport(source=row.source, line=row.line, reason=row.reason) for row in plan.rejected_rows
-            ],
+            rejected_rows=plan.rejected_rows,
             seconds={stage: round(value, 3) for stage, value in self._seconds.items()},
         )
 

@@ -55,9 +55,12 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row set aside: where it stands, why, and what it was (cut to 2,000 characters).
+    """A row set aside: where it stands, why, and the whole row.
 
-    ``repeats``: only because its id was met before.
+    ``row`` is the row's text as it stands in the file, without the line feed; of Parquet, which has none, a JSON
+    object; empty for a chapter of a book. ``cut``: it was too long to be read, and ``row`` is its beginning.
+    ``undecodable``: it held bytes that are no text, for which ``row`` has U+FFFD. ``repeats``: only because its
+    id was met before.
     """
 
     source: str
@@ -65,3 +68,5 @@ class Rejected:
     reason: str
     row: str = ""
     repeats: bool = False
+    cut: bool = False
+    undecodable: bool = False

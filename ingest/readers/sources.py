@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ingest.decoding import find_encoding, read_lines
+from ingest.decoding import broken_bytes, find_encoding, read_lines
 from ingest.readers.columns import find_columns, looks_like_hotels
 from ingest.readers.epub import open_book
 from ingest.readers.novel import describe, novel_outline
 from ingest.readers.options import Format, Kind, ReadOptions, Source
-from ingest.readers.rows import MAX_ROW_CHARS, csv_header, parquet_columns
+from ingest.readers.parquet import parquet_columns
+from ingest.readers.row import MAX_ROW_CHARS
+from ingest.readers.rows import csv_header
 from schemas.errors import InputError
 
 FORMATS: dict[str, Format] = {
@@ -118,11 +120,12 @@ def _source(path: Path, stem: str, options: ReadOptions) -> Source:
         if options.kind == "novel":
             raise InputError(f"{path} is a Parquet table, not a novel; read it with --as records.")
         return _table(path, stem, options, form, None, ",", parquet_columns(path))
-    return _text_source(path, stem, options, form)
+    # Who reads a table sets a broken row aside; who reads a book is strict, whatever this says.
+    by_row = form not in _BOOKS or options.kind in {"hotels", "records"} or start.lstrip().startswith(b"{")
+    return _text_source(path, stem, options, form, find_encoding(path, options.encoding, by_row=by_row))
 
 
-def _text_source(path: Path, stem: str, options: ReadOptions, form: Format) -> Source:
-    encoding = find_encoding(path, options.encoding)
+def _text_source(path: Path, stem: str, options: ReadOptions, form: Format, encoding: str) -> Source:
     first = next((line for line in _start(path, encoding) if line.strip()), None)
     if first is None:
         raise InputError(f"{path} is empty; give a file with text in it.")
@@ -152,7 +155,7 @@ def _format(path: Path, start: bytes) -> Format:
 def _start(path: Path, encoding: str) -> Iterator[str]:
     """The first lines, as few as show what a file is."""
     size = 0
-    for line in itertools.islice(read_lines(path, encoding, MAX_ROW_CHARS), _SAMPLE_LINES):
+    for line in itertools.islice(read_lines(path, encoding, MAX_ROW_CHARS, escape=True), _SAMPLE_LINES):
         yield line
         size += len(line)
         if size > _SAMPLE_CHARS:
@@ -162,6 +165,8 @@ def _start(path: Path, encoding: str) -> Iterator[str]:
 def _jsonl_columns(path: Path, encoding: str) -> list[str]:
     names: dict[str, None] = {}
     for line in _start(path, encoding):
+        if broken_bytes(line):
+            continue
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):

@@ -9,7 +9,8 @@ from typing import Any
 from ingest.readers.columns import ColumnTypes
 from ingest.readers.met_ids import MetIds
 from ingest.readers.options import Source
-from ingest.readers.rows import Row, read_rows
+from ingest.readers.row import Row, set_aside
+from ingest.readers.rows import read_rows
 from ingest.readers.text import clean
 from schemas.documents import JSON, Document, Rejected
 
@@ -17,7 +18,7 @@ SAMPLE_ROWS = 1000
 """How many rows decide the types of a CSV file's columns."""
 
 _SAMPLE_CHARS = 1 << 23
-_QUOTED_CHARS = 2000
+_SHOWN_ID_CHARS = 200
 _INT64 = 1 << 63
 
 
@@ -29,7 +30,7 @@ def read_table(source: Source, met: MetIds) -> Iterator[Document | Rejected]:
         size = 0
         for row in itertools.islice(rows, SAMPLE_ROWS):
             sample.append(row)
-            size += sum(len(str(value)) for value in row.values.values()) if isinstance(row, Row) else 0
+            size += len(row.raw or "") if isinstance(row, Row) else len(row.row)
             if size > _SAMPLE_CHARS:
                 break
     types = ColumnTypes(row.values for row in sample if isinstance(row, Row))
@@ -42,13 +43,13 @@ def _document(source: Source, position: int, row: Row, types: ColumnTypes, met: 
     text = _text(values.get(columns["text"]))
     title = _text(values.get(columns["title"])).strip() if "title" in columns else ""
     if not text.strip():
-        return _rejected(source, row, f"has no text in the column {columns['text']!r}")
+        return set_aside(source.path, row, f"has no text in the column {columns['text']!r}")
     if source.kind == "hotels" and not title:
-        return _rejected(source, row, f"has no name in the column {columns['title']!r}")
+        return set_aside(source.path, row, f"has no name in the column {columns['title']!r}")
     document_id = _identity(source, row, title, met)
     if document_id is None:
         reason = f"repeats the id {_shown_id(source, row, title)!r}, which was met before"
-        return _rejected(source, row, reason, repeats=True)
+        return set_aside(source.path, row, reason, repeats=True)
     payload = _payload(source, values, types)
     return Document(document_id, title, text, source.kind, str(source.path), position, payload=payload)
 
@@ -73,7 +74,9 @@ def _identity(source: Source, row: Row, title: str, met: MetIds) -> str | None:
 
 def _shown_id(source: Source, row: Row, title: str) -> str:
     own = _text(row.values.get(source.columns["id"])).strip() if "id" in source.columns else ""
-    return own or title or f"{source.stem}:{row.line}"
+    shown = own or title or f"{source.stem}:{row.line}"
+    # The row itself has the whole of it.
+    return shown if len(shown) <= _SHOWN_ID_CHARS else shown[:_SHOWN_ID_CHARS] + "…"
 
 
 def _payload(source: Source, values: Mapping[str, JSON], types: ColumnTypes) -> dict[str, JSON]:
@@ -107,8 +110,3 @@ def _text(value: JSON) -> str:
     if isinstance(value, list):
         return "\n".join(_text(item) for item in value)
     return str(value)
-
-
-def _rejected(source: Source, row: Row, reason: str, *, repeats: bool = False) -> Rejected:
-    shown = ", ".join(f"{name}={str(value)[:200]}" for name, value in row.values.items())
-    return Rejected(str(source.path), row.line, reason, shown[:_QUOTED_CHARS], repeats)

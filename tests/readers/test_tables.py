@@ -6,15 +6,15 @@ import pytest
 
 from ingest.readers import MetIds, ReadOptions, open_sources, read
 from schemas.documents import Document, Rejected
-from schemas.errors import InputError, UsageError
+from schemas.errors import DecodeError, InputError, UsageError
 
 
 @pytest.fixture
 def load(tmp_path):
-    def run(name, content, encoding="utf-8", **options):
+    def run(name, content, encoding="utf-8", named=None, **options):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
-        (source,) = open_sources([path], ReadOptions(**options))
+        (source,) = open_sources([path], ReadOptions(encoding=named, **options))
         rows = list(read(source))
         documents = [row for row in rows if isinstance(row, Document)]
         return source, documents, [row for row in rows if isinstance(row, Rejected)]
@@ -192,3 +192,115 @@ def test_folders_are_walked_in_order_without_hidden_files(tmp_path):
     assert [s.path.relative_to(tmp_path).as_posix() for s in found] == ["a.csv", "b.txt", "sub/b.txt", "sub/c.md"]
     assert len({source.stem for source in found}) == 4
     assert [s.path.suffix for s in open_sources([tmp_path], ReadOptions(kind="records"))] == [".csv"]
+
+
+def raw(rejected):
+    return [row.row for row in rejected]
+
+
+def test_a_row_set_aside_is_whole_and_as_it_stands_in_the_file(load):
+    long = "tail " * 1000
+    again = f'{{"id":"1",  "text": "{long}"}}'
+    lines = ['{"id": "1", "text": "x"}', again, '{"id": "3", "text": ""}', "{" + long]
+    assert raw(load("a.jsonl", "\r\n".join(lines))[2]) == lines[1:]
+    bad = [f'1,"{long}\nagain"', "2,x," + long, "3,"]
+    assert raw(load("a.csv", "id,text\n1,x\n" + "\n".join(bad))[2]) == bad
+
+
+def test_a_quote_that_swallows_rows_costs_the_row_of_the_quote_only(load):
+    _, records, rejected = load("a.csv", 'id,title,text\n1,a,"open\n2,b,fine\n')
+    assert (raw(rejected), [record.id for record in records]) == (['1,a,"open'], ["2"])
+
+
+def test_a_row_too_long_to_be_read_is_cut_and_says_so(load, monkeypatch):
+    monkeypatch.setattr("ingest.readers.rows.MAX_ROW_CHARS", 5000)
+    for name, content in (("a.csv", "id,text\n1,x\n2,"), ("a.jsonl", '{"id": "1", "text": "x"}\n')):
+        _, records, (long,) = load(name, content + "y" * 9000)
+        assert (len(records), len(long.row), long.cut) == (1, 2000, True)
+
+
+def test_a_row_without_text_in_its_file_is_a_json_object(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = {"id": ["1", "1"], "text": ["one", "tail " * 1000], "stars": [4, None]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "a.parquet")
+    (source,) = open_sources([tmp_path / "a.parquet"])
+    _, rejected = read(source)
+    assert json.loads(rejected.row) == {"id": "1", "text": "tail " * 1000, "stars": None}
+    assert len(rejected.reason) < 200
+
+
+def test_the_reason_of_a_long_id_is_short(load):
+    _, _, (rejected,) = load("a.csv", "id,text\n" + f"{'x' * 5000},y\n" * 2)
+    assert len(rejected.reason) < 300
+    assert len(rejected.row) == 5002
+
+
+# -- bytes that are no text ----------------------------------------------------------------------
+
+GOOD = [f'{{"id": "{n}", "text": "安静的酒店，{n} 号。"}}\n'.encode() for n in range(20)]
+BROKEN = '{"id": "b", "text": "café 酒店"}\n'.encode().replace(b"\xc3\xa9", b"\xe9")
+CSV = [f"{n},安静的酒店，{n} 号。\n".encode() for n in range(20)]
+BROKEN_CSV = 'b,"café\n酒店"\n'.encode().replace(b"\xc3\xa9", b"\xe9")
+
+
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("options", [{}, {"named": "utf-8"}])
+@pytest.mark.parametrize("place", [0, 1, 20])
+def test_a_line_of_json_that_is_no_utf8_is_set_aside_with_its_bytes(load, place, options, before):
+    lines = [*GOOD[:place], BROKEN, *GOOD[place:]]
+    _, records, (rejected,) = load("a.jsonl", before + b"".join(lines), **options)
+    assert len(records) == 20
+    assert (rejected.line, rejected.undecodable, rejected.repeats) == (place + 1, True, False)
+    assert "the bytes e9, which are no text in utf-8" in rejected.reason
+    assert rejected.row == '{"id": "b", "text": "caf\ufffd 酒店"}'
+
+
+def test_a_row_of_csv_that_is_no_utf8_is_set_aside_whole(load):
+    _, records, (rejected,) = load("a.csv", b"id,text\n" + b"".join([*CSV[:7], BROKEN_CSV, *CSV[7:]]))
+    assert [record.id for record in records] == [str(n) for n in range(20)]
+    assert (rejected.line, rejected.undecodable, rejected.row) == (9, True, 'b,"caf\ufffd\n酒店"')
+
+
+def test_a_broken_row_beyond_the_sample_is_set_aside(load):
+    from ingest.decoding import SAMPLE_BYTES
+
+    many = GOOD[0] * (SAMPLE_BYTES // len(GOOD[0]) + 9)
+    _, records, rejected = load("a.jsonl", many + BROKEN + GOOD[1])
+    assert [record.id for record in records] == ["0", "1"]
+    assert [row.line for row in rejected if row.undecodable] == [many.count(b"\n") + 1]
+
+
+def test_one_impossible_byte_in_a_table_of_ascii_is_set_aside(load):
+    plain = b'{"id": "%d", "text": "a quiet hotel"}\n'
+    _, records, (rejected,) = load("a.jsonl", plain % 1 + plain % 2 + b'{"id": "3", "text": "a\x81\x8d b"}\n')
+    assert (len(records), rejected.undecodable) == (2, True)
+    assert "81 8d" in rejected.reason
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "big5", "utf-16"])
+def test_a_table_in_another_encoding_is_read_as_it_is(load, encoding):
+    text = "".join(f'{{"id": "{n}", "text": "酒店在市中心，步行可到故宮。"}}\n' for n in range(9))
+    source, records, rejected = load("a.jsonl", text, encoding)
+    assert (source.encoding, len(records), rejected) == (encoding, 9, [])
+    assert records[0].text == "酒店在市中心，步行可到故宮。"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+@pytest.mark.parametrize("count", [1, 3, 9, 3000])
+def test_a_table_that_is_not_in_the_named_encoding_is_an_error(load, name, count):
+    plain = '{"id": "a", "text": "plain"}\n' if name == "a.jsonl" else "id,text\na,plain\n"
+    row = '{"id": "x", "text": "酒店。"}\n' if name == "a.jsonl" else "x,酒店。\n"
+    with pytest.raises(DecodeError, match=r"no text in utf-8.*--encoding"):
+        load(name, (plain + row * (count + 3)).encode("gb18030"), named="utf-8")
+
+
+def test_a_header_that_is_no_utf8_is_an_error(load):
+    with pytest.raises(DecodeError, match="line 1: the header holds the bytes e9"):
+        load("a.csv", b"id,text,caf\xe9\n" + b"".join(CSV).replace("号。".encode(), "号。,x".encode()))
+
+
+def test_a_broken_row_in_an_encoding_of_pairs_is_an_error(load):
+    with pytest.raises(DecodeError, match="no text in gb18030"):
+        load("a.jsonl", '{"id": "1", "text": "酒店"}\n'.encode("gb18030") + b'{"id": "2\xff"}\n', named="gb18030")
