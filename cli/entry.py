@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 
 try:
     from cli import stopping
 except KeyboardInterrupt:  # before it can be answered there
-    os.write(2, b"\nxunyi: Stopped.\n")
+    said = "\nxunyi: Stopped.\n"
+    if "json" in sys.argv or "--log-format=json" in sys.argv:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S.000+00:00", time.gmtime())
+        said = f'{{"time": "{moment}", "level": "error", "logger": "xunyi.cli", "event": "Stopped.", '
+        said += '"kind": "Stopped", "exit_code": 130}\n'
+    os.write(2, said.encode())
     os._exit(130)
 
 

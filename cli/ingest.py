@@ -18,11 +18,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cli import logs
 from cli.encoder_options import encoder_options as encoder_settings
 from cli.lexical_options import lexical_options
 from cli.logs import log_option
 from cli.options import comma_list, corpus_option, json_option, store_option
-from cli.output import console, emit_json, printable, stage_seconds
+from cli.output import console, emit_json, printable, stage_seconds, warn
 from cli.storage_options import storage_options
 from cli.worker_options import worker_options
 from schemas.errors import UsageError
@@ -39,6 +40,9 @@ STAGES = {
     "prune": "removing",
     "optimize": "indexing",
 }
+
+SHOWN = 20
+"""Rows set aside that are told of one by one; the report has more, and ``--rejected`` all."""
 
 
 class Bars:
@@ -192,6 +196,8 @@ def command(
             dry_run=dry_run,
             **working,
         )
+    if logs.in_json():
+        _log_rejected(report)
     if as_json:
         emit_json({**report.model_dump(mode="json"), "nothing_changed": report.nothing_changed})
     else:
@@ -211,12 +217,9 @@ def _show(report: IngestReport) -> None:
     if report.removed and not report.dry_run:
         out.print(f"{report.removed:,} documents gone from the source were removed.")
     for path in report.not_pruned:
-        click.echo(
-            printable(
-                f"Nothing was removed of {path}: rows of it were set aside, which may be documents that stand; "
-                f"mend them, then prune."
-            ),
-            err=True,
+        warn(
+            f"Nothing was removed of {path}: rows of it were set aside, which may be documents that stand; "
+            f"mend them, then prune."
         )
     if report.dry_run:
         out.print(
@@ -238,10 +241,19 @@ def _show(report: IngestReport) -> None:
 
 
 def _warn(report: IngestReport) -> None:
-    for row in report.rejected_rows[:20]:
-        where = f"{row.source}:{row.line}" if row.line else row.source
-        click.echo(printable(f"set aside  {where}: {row.reason}"), err=True)
-    if report.rejected > 20:
-        click.echo(f"set aside  … and {report.rejected - 20:,} more", err=True)
+    if not logs.in_json():
+        for row in report.rejected_rows[:SHOWN]:
+            where = f"{row.source}:{row.line}" if row.line else row.source
+            click.echo(printable(f"set aside  {where}: {row.reason}"), err=True)
+        if report.rejected > SHOWN:
+            click.echo(f"set aside  … and {report.rejected - SHOWN:,} more", err=True)
     for warning in report.warnings:
-        click.echo(printable(warning), err=True)
+        warn(warning)
+
+
+def _log_rejected(report: IngestReport) -> None:
+    """The same rows as events, whatever else is shown."""
+    for row in report.rejected_rows[:SHOWN]:
+        logs.log.warning("set aside", extra={"corpus": report.corpus, **row.model_dump()})
+    if report.rejected > SHOWN:
+        logs.log.warning("set aside", extra={"corpus": report.corpus, "more": report.rejected - SHOWN})

@@ -10,6 +10,8 @@ import click
 from pydantic import BaseModel
 from rich.console import Console
 
+from cli import logs
+
 
 def console(*, stderr: bool = False) -> Console:
     """A console that wraps no words apart and marks nothing up by itself."""
@@ -33,10 +35,21 @@ def stage_seconds(seconds: Mapping[str, float]) -> str:
     return "  ".join(f"{stage} {value:.1f} s" for stage, value in seconds.items())
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """Say it on stderr and end with ``code``."""
-    click.echo(f"xunyi: {message}", err=True)
+def fail(message: str, code: int, kind: str) -> NoReturn:
+    """Say it on stderr, or in the log where that is JSON, and end with ``code``."""
+    if logs.in_json():
+        logs.log.error(message, extra={"kind": kind, "exit_code": code})
+    else:
+        click.echo(f"xunyi: {message}", err=True)
     sys.exit(code)
+
+
+def warn(message: str) -> None:
+    """A sentence on stderr, or in the log where that is JSON."""
+    if logs.in_json():
+        logs.log.warning(message)
+    else:
+        click.echo(printable(message), err=True)
 
 
 def printable(text: str) -> str:

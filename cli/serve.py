@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 import click
 
+from cli import logs
 from cli.logs import TextFormatter, log_option
 from cli.options import store_option
 from schemas.errors import EncoderError, UsageError, XunyiError
@@ -81,16 +82,29 @@ def command(
         listening.close()
         raise XunyiError(f"{host}:{port}: {error.strerror or error}; give another --port or --host.") from None
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Listening on http://{shown}:{listening.getsockname()[1]} (Ctrl-C stops)", err=True)
+    _say(f"Listening on http://{shown}:{listening.getsockname()[1]} (Ctrl-C stops)")
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        # Without a configuration of its own what it says goes the way of all other libraries.
+        log_config=None if logs.in_json() else uvicorn.config.LOGGING_CONFIG,
     )
     with listening, _errors_logged(log_format):
         try:
             uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:
             # Raised again once all requests were answered and all corpora let go.
-            click.echo("Stopped.", err=True)
+            _say("Stopped.")
+
+
+def _say(message: str) -> None:
+    if logs.in_json():
+        logs.log.info(message)
+    else:
+        click.echo(message, err=True)
 
 
 @contextmanager

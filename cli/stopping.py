@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 from types import FrameType
 
+from cli.asked import json_log
+
 SENTENCE = "Stopped. What was written stays; the same command goes on from there."
+
+KIND = "Stopped"
 
 
 class Terminated(KeyboardInterrupt):
@@ -40,8 +46,18 @@ def _answer(number: signal.Signals, handler: signal.Handlers | object) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    os.write(2, f"\nxunyi: {SENTENCE}\n".encode())
+    os.write(2, (_line(128 + number) if json_log(sys.argv[1:]) else f"\nxunyi: {SENTENCE}\n").encode())
     os._exit(128 + number)
+
+
+def _line(code: int) -> str:
+    """What the log would say; it is not loaded yet."""
+    now = time.time()
+    moment = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}+00:00"
+    return (
+        f'{{"time": "{moment}", "level": "error", "logger": "xunyi.cli", "event": "{SENTENCE}", '
+        f'"kind": "{KIND}", "exit_code": {code}}}\n'
+    )
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -42,6 +42,9 @@ def test_an_ingest_logs_stages_as_json_and_names_the_rejected_file(made, tmp_pat
     assert json.loads((tmp_path / "bad.jsonl").read_text(encoding="utf-8"))["line"] == 2
     events = [json.loads(line) for line in err.splitlines()]
     assert {"read", "fit", "encode", "write", "optimize"} <= {event["event"] for event in events}
+    (aside,) = (event for event in events if event["event"] == "set aside")
+    assert (aside["level"], aside["source"], aside["line"]) == ("warning", "rows.jsonl", 2)
+    events.remove(aside)
     assert all({"time", "level", "logger", "corpus", "seconds"} <= set(event) for event in events)
 
 

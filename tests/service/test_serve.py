@@ -1,6 +1,7 @@
 """``xunyi serve`` as a process: it says where it listens, answers, and ends."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -37,7 +38,7 @@ def run(tmp_path, *options):
 
 def test_it_says_where_it_listens_and_ctrl_c_ends_it(tmp_path):
     with serving(tmp_path, "--port", "0", "--log-format", "json", XUNYI_SERVICE_KEY="s3cret") as process:
-        address = process.stderr.readline().split()[2]
+        address = json.loads(process.stderr.readline())["event"].split()[2]
         health = httpx.get(f"{address}/health", timeout=30)
         assert health.json()["status"] == "ok"
         assert httpx.get(f"{address}/v1/corpora").status_code == 401
@@ -48,6 +49,7 @@ def test_it_says_where_it_listens_and_ctrl_c_ends_it(tmp_path):
     assert process.returncode == 0
     assert '"event": "request", "route": "/v1/corpora", "method": "GET", "status": 200' in said
     assert '"status": 401' in said
+    assert [json.loads(line)["level"] for line in said.splitlines()][-1] == "info"
     assert "Traceback" not in said
     assert "s3cret" not in said
 
