@@ -31,7 +31,7 @@ from ingest.points import Target
 from ingest.reading import block_maker
 from ingest.recovery import remove_absent
 from ingest.run import Progress
-from ingest.slices import BATCH_PASSAGES
+from ingest.slices import BATCH_PASSAGES, MULTI_BATCH
 from ingest.spool import Spool
 from ingest.staleness import SINCE_FIT
 from ingest.stored import DOCUMENTS_BATCH, payload_of, stored_documents, unanalysed
@@ -41,9 +41,6 @@ from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest, Counts, FitStats, Rebuild
 from schemas.spaces import Shelf, SpaceKind
 from stores.base import Store, collection_name
-
-MULTI_BATCH = 16
-"""Passages written together where one has a vector for each of its tokens: 256 of 1024 dimensions are a megabyte."""
 
 SHELVES = (Shelf.PASSAGES, Shelf.DOCUMENTS)
 

@@ -11,6 +11,9 @@ from schemas.documents import Passage
 BATCH_PASSAGES = 128
 """Passages encoded and written together; a flush to disk each makes smaller batches slower."""
 
+MULTI_BATCH = 16
+"""Passages written together where one has a vector for each of its tokens: 256 of 1024 dimensions are a megabyte."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:

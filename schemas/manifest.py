@@ -96,10 +96,10 @@ class FitStats(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    passages: int = 0
-    tokens: int = 0
-    features: int = 0
-    words: int = 0
+    passages: int = Field(default=0, ge=0)
+    tokens: int = Field(default=0, ge=0)
+    features: int = Field(default=0, ge=0)
+    words: int = Field(default=0, ge=0)
     average_length: float = 0.0
     extra: dict[str, Any] = Field(default_factory=dict)
 
@@ -109,9 +109,9 @@ class Counts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    documents: int = 0
-    passages: int = 0
-    terms: int = 0
+    documents: int = Field(default=0, ge=0)
+    passages: int = Field(default=0, ge=0)
+    terms: int = Field(default=0, ge=0)
 
 
 class CorpusSettings(BaseModel):

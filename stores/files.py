@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+import portalocker
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a file system without locks says; there nobody is kept from writing."""
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -30,6 +36,50 @@ def replace_bytes(path: Path) -> Iterator[IO[bytes]]:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+@contextmanager
+def replace_alone(path: Path) -> Iterator[IO[bytes]]:
+    """As ``replace_bytes``, where several processes may come: one writes, over whatever a killed one left.
+
+    Raises ``BlockingIOError`` while another writes.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    with _locked(temporary) as file:
+        try:
+            file.truncate(0)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            _let_go(file)
+            temporary.replace(path)
+        except BaseException:
+            _let_go(file)
+            temporary.unlink(missing_ok=True)
+            raise
+    sync_folder(path.parent)
+
+
+def _let_go(file: IO[bytes]) -> None:
+    """Close a file that is to be renamed or removed, where the system does neither to one that is open."""
+    if os.name != "posix":
+        file.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[bytes]]:
+    """The file, made where it is not there, for this process alone; the system lets go of it however that ends."""
+    while True:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "wb") as file:
+            try:
+                portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+            except portalocker.exceptions.LockException as error:
+                if getattr(error.args[0] if error.args else None, "errno", None) not in _NO_LOCKS:
+                    raise BlockingIOError(f"{path} is being written") from error
+            # Whoever held it may have given it its last name, or removed it, since it was opened.
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield file
+                return
 
 
 def sync_folder(folder: Path) -> None:
