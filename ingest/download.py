@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ TIMEOUT = httpx.Timeout(30.0)
 
 PAUSE = 0.5
 """Seconds before the second attempt; doubled before each further one."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +90,43 @@ def download(
     checksum are removed. A file that is there and right is not fetched again. ``progress`` is told
     the bytes that are there and the bytes there will be.
 
-    Raises ``UsageError`` for an unknown name or address, ``InputError`` where nothing comes or
-    something else comes.
+    Raises ``UsageError`` for an unknown name, what is no address and a folder that is none, ``InputError``
+    where nothing comes or something else comes.
     """
     known = CORPORA if corpora is None else corpora
     if name not in known:
         raise UsageError(f"There is no public corpus {name!r}; there are {', '.join(known)}.")
     corpus = known[name]
     address = url or corpus.url
-    if not address.startswith(("http://", "https://")):
-        raise UsageError(f"--url {address}: write an address that begins with http:// or https://.")
+    if not _is_address(address):
+        raise UsageError(f"--url {address} is no address; write http://HOST/PATH or https://HOST/PATH.")
     place = Path(folder) if folder is not None else default_folder()
     try:
         place.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{place} is no folder and cannot be made one; name another with --folder.") from error
+    except OSError as error:
+        raise _unwritable(place, error) from error
+    try:
         return _fetch(name, corpus, address, place / corpus.file, progress or (lambda *_: None))
     except OSError as error:
-        raise InputError(
-            f"{place} cannot be written ({error.strerror or error}); free some space, or name another with --folder."
-        ) from error
+        raise _unwritable(place, error) from error
+
+
+def _is_address(url: str) -> bool:
+    try:
+        found = httpx.URL(url)
+        found.raw_host.decode("ascii").encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+    return found.scheme in ("http", "https") and found.host != ""
+
+
+def _unwritable(place: Path, error: OSError) -> InputError:
+    remedy = "free some space, or name another folder" if error.errno in _NO_ROOM else "name another folder"
+    return InputError(
+        f"{error.filename or place} cannot be written ({error.strerror or error}); {remedy} with --folder."
+    )
 
 
 def _fetch(
@@ -125,12 +148,12 @@ def _fetch(
         return report(True, 0)
     part = target.with_name(f"{target.name}.part")
     kept = part.stat().st_size if part.is_file() else 0
-    _bring(url, part, progress)
-    if _sha256(part) != corpus.sha256 and kept:
-        # The bytes kept from an earlier run may be what is wrong: once from the beginning.
+    resumed = _bring(url, part, progress)
+    if resumed and _sha256(part) != corpus.sha256:
+        # The bytes that were gone on from may be what is wrong: once from the beginning.
         part.unlink()
-        kept = 0
         _bring(url, part, progress)
+        resumed = False
     found = _sha256(part)
     if found != corpus.sha256:
         part.unlink()
@@ -141,47 +164,60 @@ def _fetch(
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
-    return report(False, kept)
+    return report(False, kept if resumed else 0)
 
 
-def _bring(url: str, part: Path, progress: Callable[[int, int | None], None]) -> None:
-    """Fill ``part`` to the end, over as many connections as it takes."""
+def _bring(url: str, part: Path, progress: Callable[[int, int | None], None]) -> bool:
+    """Fill ``part`` to the end, over as many connections as it takes; whether the last went on from earlier bytes.
+
+    A redirect that leads nowhere is not tried again, nor is a refusal that stays.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _connection(url, part, progress)
-            return
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise UsageError(f"--url {url}: is no address; write http://HOST/PATH or https://HOST/PATH.") from error
+            return _connection(url, part, progress)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
+            raise InputError(
+                f"{url} redirects to something that is no http address; name a copy elsewhere with --url."
+            ) from error
+        except httpx.TooManyRedirects as error:
+            raise InputError(f"{url} redirects without end; name a copy elsewhere with --url.") from error
         except httpx.HTTPStatusError as error:
             status = error.response.status_code
             if attempt == ATTEMPTS or not (status == 429 or status >= 500):
                 raise InputError(f"{url} answers {status}; name a copy elsewhere with --url.") from error
         except httpx.HTTPError as error:
             if attempt == ATTEMPTS:
-                kept = part.stat().st_size if part.is_file() else 0
-                raise InputError(
-                    f"{url} cannot be fetched ({type(error).__name__}); {kept:,} bytes are kept, and the same command "
-                    f"goes on from there."
-                ) from error
+                raise _broken(url, part, error) from error
         time.sleep(PAUSE * 2 ** (attempt - 1))
+    raise AssertionError("every last attempt returns or raises")
 
 
-def _connection(url: str, part: Path, progress: Callable[[int, int | None], None]) -> None:
+def _broken(url: str, part: Path, error: httpx.HTTPError) -> InputError:
+    kept = part.stat().st_size if part.is_file() else 0
+    why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    said = f"{url} cannot be fetched ({why}); check the network, or name a copy elsewhere with --url"
+    return InputError(
+        f"{said}; {kept:,} bytes are kept, and the same command goes on from there." if kept else f"{said}."
+    )
+
+
+def _connection(url: str, part: Path, progress: Callable[[int, int | None], None]) -> bool:
+    """Fetch what ``part`` lacks, in one connection; whether that went on from bytes that were there."""
     have = part.stat().st_size if part.is_file() else 0
     # Compressed answers count other bytes than the file's, which a range could not go on from.
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416:
+        if response.status_code == 416 and have:
             # Nothing follows what is there: it is whole, or it is something else, which the checksum tells.
-            return
+            return True
         response.raise_for_status()
-        resumed = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        resumed, whole = _range(response, have)
         if response.status_code == 206 and not resumed:
             part.unlink(missing_ok=True)
             raise httpx.RemoteProtocolError("the server sent another range than it was asked for")
         at = have if resumed else 0
         length = response.headers.get("Content-Length", "")
-        total = at + int(length) if length.isdigit() else None
+        total = whole or (at + int(length) if length.isdigit() else None)
         with part.open("ab" if resumed else "wb") as file:
             for chunk in response.iter_bytes():
                 at += len(chunk)
@@ -189,10 +225,23 @@ def _connection(url: str, part: Path, progress: Callable[[int, int | None], None
                     file.close()
                     part.unlink()
                     raise InputError(
-                        f"{url} sends more than {MAX_BYTES:,} bytes, so it is another file; nothing was kept."
+                        f"{url} sends more than {MAX_BYTES:,} bytes, so it is another file; nothing was kept, so name "
+                        f"a copy elsewhere with --url."
                     )
                 file.write(chunk)
                 progress(at, total)
+        if whole is not None and at < whole:
+            raise httpx.RemoteProtocolError(f"the server sent {at:,} of {whole:,} bytes")
+        return resumed and have > 0
+
+
+def _range(response: httpx.Response, have: int) -> tuple[bool, int | None]:
+    """Whether the answer goes on from the bytes that are there, and how many it says there are in all."""
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+    # A compressed answer's range is one of other bytes.
+    if response.status_code != 206 or found is None or int(found[1]) != have or "Content-Encoding" in response.headers:
+        return False, None
+    return True, int(found[2]) if found[2] != "*" else None
 
 
 def _sha256(path: Path) -> str:
