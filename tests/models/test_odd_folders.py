@@ -168,10 +168,23 @@ def test_other_names_are_no_presets(path):
     assert preset_of(path) is None
 
 
-@pytest.mark.parametrize("asked", [513, 100_000])
-def test_no_more_tokens_are_read_than_a_model_has_positions_for(minilm_folder, asked):
-    encoder = get_encoder(str(minilm_folder), max_length=asked, device="cpu")
-    assert encoder._length == 512
+@pytest.mark.parametrize("asked", [129, 8192, 100_000])
+def test_more_tokens_than_a_model_can_take_are_refused_with_the_most(bare_folder, bge_folder, asked):
+    with pytest.raises(EncoderError, match=rf"max_length of {asked:,} is more than the 128 tokens"):
+        get_encoder(str(bare_folder), pooling="cls", max_length=asked)
+    if asked != 8192:  # BGE-M3's default, which corpora of shorter folders record too
+        with pytest.raises(EncoderError, match=r"more than the 128 tokens"):
+            get_encoder(str(bge_folder), max_length=asked)
+    assert get_encoder(str(bare_folder), pooling="cls", max_length=128)._length == 128
+
+
+def test_a_window_of_no_tokens_is_refused(qwen_folder):
+    with pytest.raises(EncoderError, match="max_length of 0 leaves 0 tokens"):
+        get_encoder(str(qwen_folder), max_length=0)
+
+
+def test_no_more_tokens_are_read_than_a_model_has_positions_for(minilm_folder):
+    encoder = get_encoder(str(minilm_folder), max_length=512, device="cpu")
     one, other = encoder.encode_passages(["hotel " * 2000, "hotel " * 2000 + "quark gluon plasma " * 100])["dense"]
     assert np.isfinite(one).all()
     assert one @ other < 0.999

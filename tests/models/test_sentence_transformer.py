@@ -90,6 +90,34 @@ def test_bare_weights_take_the_named_pooling(qwen_folder, copied):
     np.testing.assert_allclose(encoder.encode_passages(TEXTS)["dense"], last_token_by_hand(folder, TEXTS), atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+def test_every_pooling_that_the_message_names_works(bare_folder, pooling):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Pooling, Transformer
+
+    modules = [Transformer(str(bare_folder)), Pooling(64, pooling)]
+    theirs = SentenceTransformer(modules=modules, device="cpu").encode(TEXTS, normalize_embeddings=True)
+    ours = get_encoder(str(bare_folder), pooling=pooling, precision="float32", device="cpu")
+    np.testing.assert_allclose(ours.encode_passages(TEXTS)["dense"], theirs, atol=1e-5)
+    with pytest.raises(EncoderError, match=rf"name it:.*\b{pooling}\b"):
+        get_encoder(str(bare_folder))
+
+
+def test_another_pooling_than_the_folders_own_is_refused_and_not_recorded(qwen_folder):
+    with pytest.raises(EncoderError, match=r"states its pooling: lasttoken; leave out pooling=mean"):
+        get_encoder(str(qwen_folder), pooling="mean")
+    with pytest.raises(EncoderError, match=r"no pooling 'foo'; choose one of mean, cls, lasttoken, max"):
+        get_encoder(str(qwen_folder), pooling="foo")
+    assert get_encoder(str(qwen_folder), pooling="lasttoken").identity.options["pooling"] == "lasttoken"
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:99", "cpu:7"])
+def test_a_device_that_is_not_here_brings_those_that_are(qwen_folder, bge_folder, device):
+    for folder in (qwen_folder, bge_folder):
+        with pytest.raises(EncoderError, match=rf"no device '{device}' here; choose one of cpu"):
+            get_encoder(str(folder), device=device)
+
+
 def test_a_shorter_vector_is_normalised_again(qwen_folder, qwen):
     short = get_encoder(str(qwen_folder), dimensions=16, precision="float32").encode_passages(TEXTS)["dense"]
     full = qwen.encode_passages(TEXTS)["dense"][:, :16]
