@@ -10,8 +10,8 @@ from schemas.manifest import EncoderIdentity
 FLOATING = frozenset({"float32", "bfloat16", "float16"})
 """Precisions of the same weights that agree to a cosine of 0.999, and count as one."""
 
-_HARMLESS = frozenset({"model", "hub", "heads"})
-"""Options that say where an encoder is found or which spaces it fills, and change no vector."""
+_HARMLESS = frozenset({"model", "hub", "heads", "request_texts", "own_server"})
+"""Options that say where an encoder is found, how it is asked or which spaces it fills, and change no vector."""
 
 
 def check_identity(recorded: EncoderIdentity, present: EncoderIdentity) -> None:

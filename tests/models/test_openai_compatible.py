@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from encoders.bundled import BundledEncoder
+from encoders.identity import same_encoder
 from encoders.openai_compatible import OpenAICompatibleEncoder
 from encoders.registry import encoder_from_identity, get_encoder
 from ingest import CorpusOptions, ingest
 from schemas.errors import EncoderError
+from search.corpus import Corpus
 from stores.opening import open_store
 
 KEY = "sk-test-0123456789"
@@ -29,7 +31,9 @@ def flaky_server():
             seen.append((body, self.headers.get("Authorization")))
             data = [{"index": i, "embedding": [1.0, len(text)]} for i, text in enumerate(body["input"])]
             good = {"data": data[::-1], "usage": {"total_tokens": 7}}
-            status, headers, answer = queue.pop(0) if queue else (200, {}, good)
+            # A provider in the queue stays there: it answers all that is asked.
+            said = queue[0](body) if queue and callable(queue[0]) else queue.pop(0) if queue else (200, {}, good)
+            status, headers, answer = said
             raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             for name, value in headers.items():
@@ -139,6 +143,136 @@ def test_an_answer_without_vectors_is_an_error(encoder, flaky_server, answer):
         encoder.encode_queries(["x"])
 
 
+class Provider:
+    """The answers of servers that are stricter, or looser, than OpenAI's."""
+
+    def __init__(self, most=None, floats_only=False, vector=None, **odd):
+        self.most, self.floats_only, self.vector, self.odd, self.sizes = most, floats_only, vector, odd, []
+
+    def __call__(self, body):
+        texts = body["input"]
+        self.sizes.append(len(texts))
+        if self.most and len(texts) > self.most:
+            said = f"batch size is invalid, it should not be larger than {self.most}"
+            return 400, {}, {"error": {"message": said}}
+        if self.floats_only and "encoding_format" in body:
+            return 400, {}, {"error": {"message": "encoding_format: only 'float' is supported"}}
+        rows = [[1.0, len(text)] if self.vector is None else self.vector for text in texts]
+        return 200, {}, {"data": [{"embedding": row} for row in rows], "usage": {"total_tokens": "many"}, **self.odd}
+
+
+def lengths(encoder, count):
+    rows = encoder.encode_passages(["a" * n for n in range(1, count + 1)])["dense"]
+    return (rows[:, 1] / rows[:, 0]).round().tolist()
+
+
+@pytest.mark.parametrize("floats_only", [False, True])
+def test_a_server_of_few_texts_at_a_time_is_asked_in_halves_and_the_size_is_kept(flaky_server, floats_only):
+    provider = Provider(most=10, floats_only=floats_only)
+    flaky_server[1].append(provider)
+    encoder = OpenAICompatibleEncoder("text-embedding-3-small", base_url=flaky_server[0], dimensions=2)
+    assert lengths(encoder, 50) == [*range(1, 51)]
+    assert encoder.tokens_sent == 0
+    provider.sizes.clear()
+    assert lengths(encoder, 50) == [*range(1, 51)]
+    assert max(provider.sizes) <= 10
+    assert len(provider.sizes) <= 9
+
+
+def test_a_text_that_is_refused_alone_is_told_and_makes_no_other_request_smaller(flaky_server):
+    encoder = OpenAICompatibleEncoder("m", base_url=flaky_server[0], request_texts=4)
+    lengths(encoder, 1)
+    said = {"error": {"message": "input is too long"}}
+    flaky_server[1].extend([(400, {}, said)] * 3)
+    with pytest.raises(EncoderError, match=r"input is too long.*check the model.*smaller max_length"):
+        lengths(encoder, 4)
+    flaky_server[2].clear()
+    lengths(encoder, 4)
+    assert [len(body["input"]) for body, _ in flaky_server[2]] == [4]
+
+
+def test_a_request_of_many_texts_without_an_answer_says_how_to_ask_for_fewer(encoder, flaky_server):
+    lengths(encoder, 1)
+    flaky_server[1].extend([(504, {}, {})] * 3)
+    with pytest.raises(EncoderError, match=r"504, 3 times.*--encoder-option request_texts=N"):
+        lengths(encoder, 3)
+
+
+def test_how_many_texts_were_asked_at_a_time_is_recorded_and_is_no_other_encoder(flaky_server):
+    few = get_encoder("openai:m", base_url=flaky_server[0], request_texts="2")
+    again = encoder_from_identity(few.identity, base_url=flaky_server[0])
+    flaky_server[2].clear()
+    lengths(again, 4)
+    assert [len(body["input"]) for body, _ in flaky_server[2]] == [2, 2]
+    assert same_encoder(few.identity, get_encoder("openai:m", base_url=flaky_server[0]).identity)
+    with pytest.raises(EncoderError, match="request_texts=0"):
+        get_encoder("openai:m", base_url=flaky_server[0], request_texts=0)
+
+
+def test_a_server_that_takes_only_floats_is_asked_for_them(flaky_server):
+    flaky_server[1].append(Provider(floats_only=True))
+    encoder = OpenAICompatibleEncoder("m", base_url=flaky_server[0])
+    assert lengths(encoder, 5) == [1, 2, 3, 4, 5]
+    assert ["encoding_format" in body for body, _ in flaky_server[2]] == [True, False, False]
+
+
+@pytest.mark.parametrize("numbers", [None, [0, 0, 0], [2, 0, 1], [3, 1, 2]])
+def test_vectors_without_numbers_are_taken_as_they_come_and_others_by_their_numbers(encoder, flaky_server, numbers):
+    lengths(encoder, 1)
+    data = [{"embedding": [1, n]} for n in ([1, 2, 3] if not numbers or len(set(numbers)) == 1 else [3, 1, 2])]
+    for item, number in zip(data, numbers or [], strict=False):
+        item["index"] = number
+    flaky_server[1].append((200, {}, {"data": data}))
+    assert lengths(encoder, 3) == [1, 2, 3]
+
+
+def test_two_vectors_for_one_text_are_refused(encoder, flaky_server):
+    lengths(encoder, 1)
+    data = [{"index": index, "embedding": [1, 0]} for index in (0, 1, 1)]
+    flaky_server[1].append((200, {}, {"data": data}))
+    with pytest.raises(EncoderError, match="something else than embeddings"):
+        lengths(encoder, 3)
+
+
+@pytest.mark.parametrize("vector", [[0.0, 0.0], [float("nan"), 1.0], [None, None], [], "AAAAAAAAAAA="])
+def test_a_vector_that_nothing_is_near_to_is_not_taken_for_one(encoder, flaky_server, vector):
+    lengths(encoder, 1)
+    flaky_server[1].append(Provider(vector=vector))
+    with pytest.raises(EncoderError, match="gave 0 usable vectors for 2 texts"):
+        lengths(encoder, 2)
+    data = [{"embedding": [1.0, 2.0]}, {"embedding": None}]
+    flaky_server[1][:] = [(200, {}, {"data": data})]
+    with pytest.raises(EncoderError, match="gave 1 usable vectors for 2 texts"):
+        lengths(encoder, 2)
+
+
+def test_a_blank_may_have_a_vector_of_zeros(encoder, flaky_server):
+    lengths(encoder, 1)
+    flaky_server[1].append(Provider(vector=[0.0, 0.0]))
+    assert encoder.encode_passages([""])["dense"].tolist() == [[0, 0]]
+
+
+def test_questions_of_a_corpus_that_another_server_made_go_to_no_public_host(flaky_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", flaky_server[0])
+    rows = tmp_path / "r.csv"
+    rows.write_text("id,text\n1,a quiet hotel\n2,客栈\n", encoding="utf-8")
+    with open_store(":memory:") as store:
+        ingest([rows], "c", store=store, options=CorpusOptions(encoder="openai:m", spaces=("dense",)))
+        identity = store.read_manifest("c").encoders["dense"]
+        assert identity.options == {"own_server": True}
+        assert "127.0.0.1" not in identity.model_dump_json()
+        with Corpus("c", store=store) as corpus:
+            assert corpus.search("hotel").hits
+        monkeypatch.delenv("OPENAI_BASE_URL")
+        asked = len(flaky_server[2])
+        with Corpus("c", store=store) as corpus, pytest.raises(EncoderError, match="set OPENAI_BASE_URL"):
+            corpus.search("hotel")
+        assert len(flaky_server[2]) == asked
+    older = identity.model_copy(update={"options": {}})
+    assert encoder_from_identity(older, base_url=flaky_server[0]).identity.options == {"own_server": True}
+    assert "own_server" not in OpenAICompatibleEncoder("m", dimensions=2).identity.options
+
+
 def test_a_server_that_is_not_there_is_one_sentence(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     gone = OpenAICompatibleEncoder("m", retries=1, sleep=lambda _: None)
@@ -167,7 +301,7 @@ def test_the_asked_dimension_is_sent(flaky_server):
 
 def test_dimensions_that_a_server_cannot_give_are_told(flaky_server):
     said = {"error": {"message": "this model does not support specifying dimensions"}}
-    flaky_server[1].append((400, {}, said))
+    flaky_server[1].extend([(400, {}, said)] * 2)
     encoder = get_encoder("openai:text-embedding-ada-002", base_url=flaky_server[0], dimensions=64)
     with pytest.raises(EncoderError, match=r"specifying dimensions.*leave out the dimensions"):
         encoder.encode_queries(["x"])
