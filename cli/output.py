@@ -53,5 +53,8 @@ def warn(message: str) -> None:
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which a terminal would obey."""
-    return "".join(c if c.isprintable() or c in "\n\t\u3000\u00a0" else "�" for c in text)
+    """The text without control characters, which a terminal would obey.
+
+    Zero-width joiners are none: Persian, Indic scripts and families of emoji are spelt with them.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t\u3000\u00a0\u200c\u200d" else "�" for c in text)

@@ -13,7 +13,7 @@ from stores.opening import StoreLike, as_store
 from stores.sizes import shelf_bytes, total_bytes
 
 
-class CorpusInfo(BaseModel):
+class CorpusSize(BaseModel):
     """A corpus's manifest and its size; bytes are None where a server does not say.
 
     ``kept_bytes`` are those of the generations that stand beside the one in use, by their numbers.
@@ -21,7 +21,6 @@ class CorpusInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    store: str
     manifest: CorpusManifest
     bytes_on_disk: dict[str, int | None]
     bytes_per_passage: int | None
@@ -33,6 +32,12 @@ class CorpusInfo(BaseModel):
         """What the corpus would take with ten times the passages, by those it has."""
         each = self.bytes_per_passage
         return None if each is None else each * self.manifest.counts.passages * 10
+
+
+class CorpusInfo(CorpusSize):
+    """The same, and where the corpus lies."""
+
+    store: str
 
 
 def list_corpora(

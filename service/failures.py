@@ -67,6 +67,13 @@ MOST_FAULTS = 5
 _VALUE = rf"(?:\\.|(?!(?P=mark))[^\\]){{{LONGEST_VALUE + 1},}}"
 _QUOTED = re.compile(rf"""(?<!\w)(?P<mark>['"])(?P<value>{_VALUE})(?P=mark)(?!\w)""", re.DOTALL)
 
+# An option of the command line that a request has too, or what is quoted, which stays as it was asked.
+_OPTION = re.compile(
+    r"""(?<!\w)(?P<mark>['"])(?:\\.|(?!(?P=mark))[^\\])*(?P=mark)(?!\w)"""
+    r"|(?<![\w-])--(?P<option>limit|offset|spaces|where|fusion|rrf-k|weights|rerank-top|rerank|diversity|like|unlike)(?![\w-])",
+    re.DOTALL,
+)
+
 log = logging.getLogger("xunyi.service")
 
 
@@ -94,13 +101,20 @@ def shortened(message: str) -> str:
     return said if len(said) <= LONGEST_MESSAGE else said[:LONGEST_MESSAGE] + "…"
 
 
+def by_request(message: str) -> str:
+    """The sentence with the command line's options by the names that requests have for them, ``rrf_k``."""
+    return _OPTION.sub(lambda found: found["option"].replace("-", "_") if found["option"] else found.group(), message)
+
+
 def told(error: Exception) -> str:
     """What may be said of an error to whoever asks; the log gets the rest where it is not the request's fault."""
     hidden = HIDDEN.get(type(error)) if isinstance(error, XunyiError) else None
     theirs = isinstance(error, XunyiError) and status_of(error) < 500
     if not theirs or isinstance(error, EncoderMismatch):
         log.error("error", extra={"kind": type(error).__name__, "detail": str(error)})
-    return hidden or (shortened(str(error)) if theirs else FAILED)
+    # Only what a request asked for: other sentences name options of commands to run.
+    said = by_request(str(error)) if isinstance(error, UsageError) else str(error)
+    return hidden or (shortened(said) if theirs else FAILED)
 
 
 async def ours(request: Request, error: Exception) -> JSONResponse:

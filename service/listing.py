@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from encoders.model_files import looks_like_path
 from schemas.manifest import CorpusManifest, CorpusSettings, Counts, EncoderIdentity
 from schemas.spaces import Space
-from search.catalog import CorpusInfo, corpus_info, list_corpora
+from search.catalog import CorpusSize, corpus_info, list_corpora
 from service import failures
 from service.described import OF_CORPUS, OF_SERVICE, OF_STORE, refusals
 from service.metrics import Metrics
@@ -100,11 +100,13 @@ def corpus_routes(metrics: Metrics) -> APIRouter:
         return Corpora(corpora=sorted(listed, key=lambda one: one.corpus))
 
     @router.get("/{corpus}", responses=refusals(OF_CORPUS))
-    def info(corpus: str, turn: Turn) -> CorpusInfo:
+    def info(corpus: str, turn: Turn) -> CorpusSize:
         """What made a corpus, and what it holds."""
         with turn as opened:
             found = corpus_info(corpus, opened.store)
-        return found.model_copy(update={"store": "", "manifest": _without_folders(found.manifest)})
+        # Where the store is tells of the machine.
+        told = found.model_dump(include={"bytes_on_disk", "bytes_per_passage", "kept_bytes"})
+        return CorpusSize(manifest=_without_folders(found.manifest), **told)
 
     return router
 

@@ -134,7 +134,7 @@ def test_an_error_quotes_the_beginning_of_a_long_value(client, value):
         assert answer.status_code == 400
         assert len(answer.json()["error"]["message"]) < 2_100
     message = client.post(SEARCH, json={"query": "x", "where": ["stars=" + "a" * 9_000]}).json()["error"]["message"]
-    assert message == f"--where 'stars={'a' * 194}…': the field holds numbers, and '{'a' * 200}…' is none."
+    assert message == f"where 'stars={'a' * 194}…': the field holds numbers, and '{'a' * 200}…' is none."
 
 
 def test_a_key_of_any_script_is_borne(store):

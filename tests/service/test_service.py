@@ -46,6 +46,24 @@ def test_recommendations_comparisons_and_corpora(client):
     info = client.get("/v1/corpora/hotels").json()
     assert info["manifest"]["corpus"] == "hotels"
     assert info["bytes_per_passage"] > 0
+    assert "store" not in info
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("search", {"query": "x", "spaces": ["--where"]}, "spaces: the corpus 'hotels' has no space '--where'"),
+        ("search", {"query": "x", "where": ["--limit=1"]}, "where '--limit=1': the corpus has no field '--limit'"),
+        ("search", {"query": "x", "where": ["it's --by=1"]}, """where "it's --by=1": the corpus has no field"""),
+        ("search", {"query": "x", "where": ["city"]}, "write FIELD=VALUE, for example where city=Seattle."),
+        ("search", {"query": "x", "rrf_k": 3}, "rrf_k 3: it belongs to fusion rrf"),
+        ("search", {"query": "x", "limit": 1, "offset": 10**9}, "limit 1 with offset 1000000000: at most"),
+    ],
+)
+def test_a_refusal_names_what_the_request_named_and_no_option_of_a_command(client, path, body, said):
+    answer = client.post(f"/v1/corpora/hotels/{path}", json=body)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
