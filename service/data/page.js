@@ -8,6 +8,8 @@ const make = (tag, text, kind) => {
 };
 // What was asked last: its pages are asked by it, whatever the form says by then.
 let asked = null, searching = false, last = 0, corpora = [];
+// Of a link: the names are those that GET /v1/corpora/NAME/search takes. What is the default is left out.
+const PLAIN = { by: "passage", limit: 10, offset: 0, explain: false };
 
 async function ask(path, options = {}) {
   const headers = { "Content-Type": "application/json" };
@@ -29,6 +31,7 @@ function say(text, bad = false) {
 // Spans count characters, and a character may be two of JavaScript's units.
 function marked(snippet) {
   const characters = Array.from(snippet.text), line = make("p", undefined, "text");
+  line.dir = "auto";
   let done = 0;
   for (const [start, end] of snippet.highlights) {
     if (start < done) continue;
@@ -56,9 +59,14 @@ function scores(hit) {
 
 function shown(hit) {
   const item = make("li"), head = make("h2");
-  head.append(make("span", String(hit.rank), "rank"), hit.title);
+  // A title may hold marks that turn round what follows them: its direction ends with it.
+  head.append(make("span", String(hit.rank), "rank"), make("bdi", hit.title.trim() ? hit.title : hit.document_id));
   item.append(head);
-  if (hit.chapter) item.append(make("div", hit.chapter, "chapter"));
+  if (hit.chapter) {
+    const chapter = make("div", undefined, "chapter");
+    chapter.append(make("bdi", hit.chapter));
+    item.append(chapter);
+  }
   item.append(marked(hit.snippet), scores(hit));
   if (hit.passages.length > 1) {
     const more = make("ul");
@@ -72,31 +80,69 @@ function shown(hit) {
   return item;
 }
 
+// A value may hold any character but a line break.
+function conditions() {
+  return at("where").value.split("\n").map((line) => line.trim()).filter(Boolean);
+}
+
 function request() {
   const chosen = [...at("spaces").querySelectorAll("input:checked")].map((box) => box.value);
   const all = at("spaces").querySelectorAll("input").length;
   const body = {
-    query: at("query").value, limit: Number(at("limit").value) || 10, offset: 0, by: at("by").value, explain: true,
-    where: at("where").value.split(",").map((part) => part.trim()).filter(Boolean),
+    query: at("query").value, limit: Number(at("limit").value) || PLAIN.limit, offset: 0, by: at("by").value,
+    explain: at("explain").checked, where: conditions(),
     spaces: chosen.length && chosen.length < all ? chosen : null,
   };
   return { corpus: at("corpus").value, body };
 }
 
-async function search(wanted) {
+function link({ corpus, body }) {
+  const said = new URLSearchParams({ corpus, query: body.query });
+  for (const [name, plain] of Object.entries(PLAIN)) if (body[name] !== plain) said.set(name, body[name]);
+  for (const name of ["where", "spaces"]) for (const value of body[name] || []) said.append(name, value);
+  return "?" + said;
+}
+
+// What a link asks for goes into the form too, so that the next search is like it.
+function restore() {
+  const given = new URLSearchParams(location.search);
+  if (corpora.some((one) => one.corpus === given.get("corpus"))) at("corpus").value = given.get("corpus");
+  spaces(given.getAll("spaces"));
+  at("query").value = given.get("query") || "";
+  at("where").value = given.getAll("where").join("\n");
+  at("by").value = given.get("by") === "document" ? "document" : PLAIN.by;
+  at("limit").value = Math.min(100, Math.max(1, Math.trunc(Number(given.get("limit"))) || PLAIN.limit));
+  at("explain").checked = given.get("explain") === "true";
+  if (!given.get("query")) { clear(); return; }
+  const wanted = request();
+  wanted.body.offset = Math.max(0, Math.trunc(Number(given.get("offset"))) || 0);
+  search(wanted, false);
+}
+
+function clear() {
+  last += 1;
+  asked = null;
+  searching = false;
+  at("hits").replaceChildren();
+  at("back").hidden = at("on").hidden = true;
+}
+
+async function search(wanted, anew = true) {
   const { corpus, body } = asked = wanted, mine = ++last;
   searching = true;
   say("Searching…");
+  const address = link(wanted);
+  if (anew && address !== location.search) history.pushState(null, "", address);
   try {
     const path = "v1/corpora/" + encodeURIComponent(corpus) + "/search";
-    const answer = await ask(path, { method: "POST", body: JSON.stringify(body) });
+    // One hit more than is shown tells whether another page follows.
+    const answer = await ask(path, { method: "POST", body: JSON.stringify({ ...body, limit: body.limit + 1 }) });
     if (mine !== last) return;
-    at("hits").replaceChildren(...answer.hits.map(shown));
+    at("hits").replaceChildren(...answer.hits.slice(0, body.limit).map(shown));
     at("back").hidden = body.offset === 0;
-    at("on").hidden = answer.hits.length < body.limit;
+    at("on").hidden = answer.hits.length <= body.limit;
     const took = answer.took_ms;
     say(answer.hits.length ? took.total.toFixed(0) + " ms (encoding " + took.encode.toFixed(0) + ", search " + took.search.toFixed(0) + ")" : "No hits.");
-    history.replaceState(null, "", "?" + new URLSearchParams({ corpus, query: body.query }));
   } catch (error) {
     if (mine === last) { at("hits").replaceChildren(); at("back").hidden = at("on").hidden = true; say(error.message, true); }
   } finally {
@@ -111,11 +157,11 @@ function turn(step) {
   search({ corpus, body: { ...body, offset: Math.max(0, body.offset + step * body.limit) } });
 }
 
-function spaces() {
+function spaces(chosen = []) {
   const found = corpora.find((one) => one.corpus === at("corpus").value);
   const boxes = Object.keys((found && found.spaces) || {}).map((name) => {
     const label = make("label"), box = make("input");
-    box.type = "checkbox"; box.value = name; box.checked = true;
+    box.type = "checkbox"; box.value = name; box.checked = !chosen.length || chosen.includes(name);
     label.append(box, name);
     return label;
   });
@@ -130,17 +176,15 @@ async function start() {
     at("corpus").replaceChildren(...options);
     const wrong = corpora.filter((one) => one.error).map((one) => one.corpus + ": " + one.error).join(" ");
     say(corpora.length ? wrong : "No corpora yet; make one with: xunyi ingest FILE --corpus NAME", Boolean(wrong));
-    const given = new URLSearchParams(location.search);
-    if (corpora.some((one) => one.corpus === given.get("corpus"))) at("corpus").value = given.get("corpus");
-    spaces();
-    if (given.get("query")) { at("query").value = given.get("query"); search(request()); }
+    if (location.search) restore(); else spaces();
   } catch (error) {
     say(error.message, true);
   }
 }
 
 at("ask").addEventListener("submit", (event) => { event.preventDefault(); search(request()); });
-at("corpus").addEventListener("change", spaces);
+at("corpus").addEventListener("change", () => spaces());
+addEventListener("popstate", () => { if (corpora.length) { say(""); restore(); } });
 at("key").addEventListener("change", start);
 at("back").addEventListener("click", () => turn(-1));
 at("on").addEventListener("click", () => turn(1));

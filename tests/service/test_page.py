@@ -28,14 +28,24 @@ const ranks = () => [...document.querySelectorAll(".rank")].map((one) => Number(
 const settled = async () => { do await new Promise((go) => setTimeout(go, 20)); while (searching || !corpora.length); };
 const fill = (values) => { for (const [name, value] of Object.entries(values)) at(name).value = value; };
 const press = async (what) => {
-  if (what === "search") at("ask").requestSubmit(); else at(what).click();
+  const popped = new Promise((go) => addEventListener("popstate", go, { once: true }));
+  if (what === "search") at("ask").requestSubmit();
+  else if (what === "browser's back") { history.back(); await popped; }
+  else at(what).click();
   await settled();
-  told.push([what, asked.body.query, ranks(), at("back").hidden, at("on").hidden]);
+  told.push([what, asked && asked.body.query, ranks(), at("back").hidden, at("on").hidden]);
 };
 addEventListener("load", async () => {
   await settled();
   for (const step of STEPS) if (typeof step === "string") await press(step); else fill(step);
-  const body = JSON.stringify({ told, state: at("state").textContent, corpora: at("corpus").innerHTML });
+  const body = JSON.stringify({
+    told, state: at("state").textContent, corpora: at("corpus").innerHTML, link: location.search, ranks: ranks(),
+    form: Object.fromEntries(["query", "where", "by", "limit"].map((name) => [name, at(name).value])),
+    asked: asked && asked.body, explain: at("explain").checked,
+    spaces: [...at("spaces").querySelectorAll("input:checked")].map((box) => box.value),
+    titles: [...document.querySelectorAll("h2 bdi")].map((one) => one.textContent),
+    wider: document.documentElement.scrollWidth - innerWidth,
+  });
   await fetch("told", { method: "POST", body });
 });
 }"""
@@ -63,7 +73,7 @@ def served(app):
             thread.join()
 
 
-def pressed(store, tmp_path, *steps):
+def pressed(store, tmp_path, *steps, link=""):
     app = create_app(str(store))
     page = next(route.endpoint for route in app.routes if getattr(route, "path", None) == "/")
 
@@ -84,7 +94,7 @@ def pressed(store, tmp_path, *steps):
     with served(app) as address:
         command = [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'chromium'}",
-            "--remote-debugging-port=0", f"{address}/probed",
+            "--remote-debugging-port=0", "--window-size=500,900", f"{address}/probed{link}",
         ]  # fmt: skip
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as browser:
             try:
@@ -117,3 +127,50 @@ def test_a_damaged_corpus_is_named_and_the_others_are_searched(streets, tmp_path
     assert found["state"].startswith("broken: The corpus is damaged")
     assert found["corpora"] == '<option disabled="">broken</option><option>streets</option>'
     assert pressed(store, tmp_path, {"query": "river"}, "search")["told"][0][2] == [*range(1, 11)]
+
+
+def test_no_next_page_is_offered_where_there_is_none(streets, tmp_path):
+    told = pressed(streets, tmp_path, {"query": "street", "limit": "5"}, "search", *["on"] * 4)["told"]
+    assert [step[-1] for step in told] == [False, False, False, False, True]
+    assert told[-1][2] == [*range(21, 26)]
+
+
+def test_a_link_brings_back_all_that_was_asked_and_the_browser_goes_back(streets, tmp_path):
+    asked = {"query": "street", "where": "title!=3\ntitle!=1,000 and more; or less", "by": "document", "limit": "5"}
+    found = pressed(
+        streets, tmp_path, asked, "search", "on", {"query": "river", "where": ""}, "search", "browser's back"
+    )
+    assert found["ranks"] == [*range(6, 11)]
+    assert found["form"] == asked
+    assert found["asked"]["where"] == ["title!=3", "title!=1,000 and more; or less"]
+    assert not found["asked"]["explain"]
+    again = pressed(streets, tmp_path, link=found["link"])
+    assert {name: again[name] for name in ("form", "asked", "ranks", "link")} == {
+        name: found[name] for name in ("form", "asked", "ranks", "link")
+    }
+
+
+def test_back_to_before_the_first_search_is_an_empty_page(streets, tmp_path):
+    found = pressed(streets, tmp_path, {"query": "street"}, "search", "browser's back")
+    assert (found["told"][-1], found["state"]) == (["browser's back", None, [], True, True], "")
+
+
+def test_a_link_of_corpus_and_query_alone_is_searched_as_ever(streets, tmp_path):
+    found = pressed(streets, tmp_path, link="?corpus=streets&query=river")
+    assert found["ranks"] == [*range(1, 11)]
+    assert (found["spaces"], found["explain"]) == (["tfidf"], False)
+
+
+def test_titles_from_anywhere_stay_in_the_window_and_to_themselves(tmp_path):
+    long = "x" * 400
+    rows = [
+        {"id": "plain-7", "title": "", "text": "A quiet street."},
+        {"id": "b", "title": long, "text": f"A street of {long}."},
+        {"id": "c", "title": "\u202eabc", "text": "A street."},
+    ]
+    (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    store = tmp_path / "store"
+    ingest([tmp_path / "r.jsonl"], "odd", store=str(store), options=CorpusOptions(spaces=["tfidf"]))
+    found = pressed(store, tmp_path, link="?corpus=odd&query=street")
+    assert sorted(found["titles"]) == sorted(["plain-7", long, "\u202eabc"])
+    assert found["wider"] <= 0
