@@ -113,6 +113,8 @@ function restore() {
   at("by").value = given.get("by") === "document" ? "document" : PLAIN.by;
   at("limit").value = Math.min(100, Math.max(1, Math.trunc(Number(given.get("limit"))) || PLAIN.limit));
   at("explain").checked = given.get("explain") === "true";
+  // What narrows the answers must be seen.
+  if (["where", "spaces", "by", "explain"].some((name) => given.has(name))) at("ask").querySelector("details").open = true;
   if (!given.get("query")) { clear(); return; }
   const wanted = request();
   wanted.body.offset = Math.max(0, Math.trunc(Number(given.get("offset"))) || 0);

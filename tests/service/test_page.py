@@ -41,7 +41,7 @@ addEventListener("load", async () => {
   const body = JSON.stringify({
     told, state: at("state").textContent, corpora: at("corpus").innerHTML, link: location.search, ranks: ranks(),
     form: Object.fromEntries(["query", "where", "by", "limit"].map((name) => [name, at(name).value])),
-    asked: asked && asked.body, explain: at("explain").checked,
+    asked: asked && asked.body, explain: at("explain").checked, open: at("ask").querySelector("details").open,
     spaces: [...at("spaces").querySelectorAll("input:checked")].map((box) => box.value),
     titles: [...document.querySelectorAll("h2 bdi")].map((one) => one.textContent),
     wider: document.documentElement.scrollWidth - innerWidth,
@@ -145,6 +145,7 @@ def test_a_link_brings_back_all_that_was_asked_and_the_browser_goes_back(streets
     assert found["asked"]["where"] == ["title!=3", "title!=1,000 and more; or less"]
     assert not found["asked"]["explain"]
     again = pressed(streets, tmp_path, link=found["link"])
+    assert again["open"]
     assert {name: again[name] for name in ("form", "asked", "ranks", "link")} == {
         name: found[name] for name in ("form", "asked", "ranks", "link")
     }
