@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from schemas.errors import UsageError
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 store_option: Decorator = click.option(
@@ -19,6 +21,10 @@ store_option: Decorator = click.option(
 )
 
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+where_option: Decorator = click.option(
+    "--where", multiple=True, metavar="FIELD=VALUE", help="Filter: FIELD=V, =A|B, !=V, >=N, <N, ~words. Repeatable."
+)
 
 
 def corpus_option(required: bool = True) -> Decorator:
@@ -42,6 +48,43 @@ def rerank_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def fusion_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--fusion``, ``--rrf-k`` and ``--weights``."""
+    for option in (
+        click.option(
+            "--weights",
+            callback=_weights,
+            metavar="SPACE=W,…",
+            help="Weights of the spaces; tfidf:document is that of whole documents in tfidf.",
+        ),
+        click.option("--rrf-k", type=int, metavar="K", help="The constant of --fusion rrf [default: 60]."),
+        click.option(
+            "--fusion",
+            type=click.Choice(["zscore", "convex", "rrf", "dbsf"]),
+            help="How spaces are put together [default: as tuned, else zscore].",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, float] | None:
+    """``dense=2,tfidf=1`` as a mapping; None where the option was not given."""
+    parts = comma_list(ctx, param, value)
+    if parts is None:
+        return None
+    weights = {}
+    for part in parts:
+        space, sign, number = part.partition("=")
+        try:
+            weights[space.strip()] = float(number)
+        except ValueError:
+            sign = ""
+        if not sign:
+            raise UsageError(f"--weights {part!r}: write SPACE=NUMBER, for example dense=2.")
+    return weights
 
 
 def comma_list(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:

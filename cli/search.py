@@ -9,7 +9,15 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import comma_list, corpus_option, json_option, rerank_options, store_option
+from cli.options import (
+    comma_list,
+    corpus_option,
+    fusion_options,
+    json_option,
+    rerank_options,
+    store_option,
+    where_option,
+)
 from cli.output import console, emit_json, printable
 from schemas.errors import UsageError
 from schemas.search import Hit, SearchResponse
@@ -34,16 +42,8 @@ BATCH = 100
 @click.option("--limit", type=int, default=10, show_default=True, metavar="N", help="Hits to show.")
 @click.option("--offset", type=int, default=0, show_default=True, metavar="N", help="Hits to pass over.")
 @click.option("--spaces", callback=comma_list, metavar="A,B", help="Vector spaces to ask [default: all].")
-@click.option(
-    "--where", multiple=True, metavar="FIELD=VALUE", help="Filter: FIELD=V, =A|B, !=V, >=N, <N, ~words. Repeatable."
-)
-@click.option(
-    "--fusion",
-    type=click.Choice(["zscore", "convex", "rrf", "dbsf"]),
-    help="How spaces are put together [default: zscore].",
-)
-@click.option("--rrf-k", type=int, metavar="K", help="The constant of --fusion rrf [default: 60].")
-@click.option("--weights", callback=comma_list, metavar="SPACE=W,…", help="Weights of the spaces.")
+@where_option
+@fusion_options
 @click.option(
     "--by", type=click.Choice(["passage", "document"]), default="passage", show_default=True, help="What a hit is."
 )
@@ -61,7 +61,7 @@ def command(
     where: tuple[str, ...],
     fusion: FusionMethod | None,
     rrf_k: int | None,
-    weights: tuple[str, ...] | None,
+    weights: dict[str, float] | None,
     by: str,
     rerank: str | None,
     rerank_top: int,
@@ -99,7 +99,7 @@ def command(
                 spaces=spaces,
                 where=where,
                 fusion=fusion,
-                weights=_weights(weights),
+                weights=weights,
                 rrf_k=rrf_k,
                 by_document=by == "document",
                 rerank=Reranking(rerank, diversity, rerank_top),
@@ -117,23 +117,10 @@ def command(
                     show_response(response, explain)
 
 
-def _weights(values: tuple[str, ...] | None) -> dict[str, float] | None:
-    if values is None:
-        return None
-    weights = {}
-    for value in values:
-        space, sign, number = value.partition("=")
-        try:
-            weights[space.strip()] = float(number)
-        except ValueError:
-            sign = ""
-        if not sign:
-            raise UsageError(f"--weights {value!r}: write SPACE=NUMBER, for example dense=2.")
-    return weights
-
-
 def show_response(response: SearchResponse, explain: bool) -> None:
     """The hits as a table; with ``explain`` what every space gave each."""
+    from search.whole_documents import DOCUMENT_TFIDF
+
     out = console()
     if not response.hits:
         out.print("No hits.")
@@ -154,6 +141,11 @@ def show_response(response: SearchResponse, explain: bool) -> None:
                 body.append(f"\n{space}: {rank}, score {score.score:.4f}, share {score.share:.0%}", style="dim")
         table.add_row(str(hit.rank), f"{hit.score:.3f}", title, body)
     out.print(table)
+    if explain and any(DOCUMENT_TFIDF in hit.spaces for hit in response.hits):
+        out.print(
+            f"{DOCUMENT_TFIDF} is what a hit's whole document scores in tfidf; --weights sets it by that name.",
+            style="dim",
+        )
     took = response.took_ms
     out.print(f"{took.total:.0f} ms (encoding {took.encode:.0f}, search {took.search:.0f})", style="dim")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qdrant_client import models
 
 from search.ranked_list import RRF_K, FusionMethod
+from search.whole_documents import DOCUMENT_TFIDF
 
 FEEDBACK = 0.5
 """How far the dense query moves towards the best hit (Rocchio 1971); 0 is not at all."""
@@ -31,5 +32,6 @@ class Ask:
 
     @property
     def counting(self) -> list[str]:
-        """The spaces that weigh something."""
-        return [space for space in self.spaces if self.weights.get(space, 1.0) > 0]
+        """The spaces that weigh something; ``tfidf`` also by whole documents, whose scores go to what it finds."""
+        by_documents = "tfidf" if self.weights.get(DOCUMENT_TFIDF, 0.0) > 0 else None
+        return [space for space in self.spaces if space == by_documents or self.weights.get(space, 1.0) > 0]

@@ -28,7 +28,7 @@ from search.fusion import Fused
 from search.query_vectors import query_vector, rows_of
 from search.ranked_list import WINDOW
 from search.rerank import feedback_query
-from search.whole_documents import DOCUMENT_TFIDF, with_documents
+from search.whole_documents import asks_documents, search_weights
 from stores.base import Store, collection_name
 from stores.nearest import Nearest
 
@@ -74,9 +74,9 @@ class Ranker:
         queries = max((rows_of(batch) for batch in vectors.values()), default=0)
         depth = max(WINDOW, reach)
         lists = self._first_round(vectors, ask, queries, depth)
-        whole = _asks_documents(self._manifest, ask)
+        whole = asks_documents(self._manifest, ask.spaces, ask.weights)
         scores = self._document_scores(vectors["tfidf"], queries, ask.query_filter) if whole else []
-        ask = replace(ask, weights=with_documents(self._manifest, ask.weights) if whole else ask.weights)
+        ask = replace(ask, weights=search_weights(self._manifest, ask.spaces, ask.weights))
         beliefs = self._beliefs(vectors, ask, lists, masses)
         fusing = Fusing(self._manifest, ask, beliefs, lists, scores)
         if not (ask.feedback > 0 and _has_feedback(self._manifest, ask)):
@@ -202,12 +202,6 @@ class Ranker:
 def named(ranking: Iterable[Fused[int]]) -> list[Fused]:
     """The same hits by the text of their ids. Numbers rank cheaper; a page is all that is written out."""
     return [Fused(point_text(hit.id), hit.score, hit.spaces) for hit in ranking]
-
-
-def _asks_documents(manifest: CorpusManifest, ask: Ask) -> bool:
-    weighs = ask.weights.get("tfidf", 0.0) > 0 or ask.weights.get(DOCUMENT_TFIDF, 0.0) > 0
-    split = manifest.counts.passages > manifest.counts.documents
-    return split and "tfidf" in ask.spaces and len(ask.spaces) > 1 and weighs
 
 
 def _has_feedback(manifest: CorpusManifest, ask: Ask) -> bool:

@@ -79,16 +79,23 @@ def check_fusion(fusion: str | None, used: str, rrf_k: int | None) -> None:
 def chosen_weights(
     manifest: CorpusManifest, names: Sequence[str], weights: Mapping[str, float] | None = None
 ) -> dict[str, float]:
-    """The weight of each space: as given, else as tuned for this corpus, else the default."""
+    """The weight of each space: as given, else as tuned for this corpus, else the default.
+
+    That of whole documents in ``tfidf`` is among them where it was given, or tuned and ``tfidf`` was not given;
+    else it is made of that of ``tfidf`` (``search.whole_documents``).
+    """
+    known = [*names, DOCUMENT_TFIDF] if "tfidf" in names else names
     if weights is not None and not isinstance(weights, Mapping):
         raise UsageError("weights is no mapping of spaces to numbers, such as {'dense': 1.5}.")
     for space, weight in (weights or {}).items():
-        if space not in names:
-            raise UsageError(f"--weights: {space!r} is not among the spaces searched, {', '.join(names)}.")
+        if space not in known:
+            raise UsageError(f"--weights: {space!r} is not among the spaces searched, {', '.join(known)}.")
         if not isinstance(weight, Real) or not 0 <= weight <= MAX_WEIGHT:
             raise UsageError(f"--weights: {space}={weight} is not a number from 0 to {MAX_WEIGHT:,}.")
     tuned: Mapping[str, float] = manifest.search.get("weights", {})
     used = {name: float((weights or {}).get(name, tuned.get(name, DEFAULT_WEIGHTS.get(name, 1.0)))) for name in names}
-    if DOCUMENT_TFIDF in tuned and "tfidf" in names and "tfidf" not in (weights or {}):
+    if DOCUMENT_TFIDF in (weights or {}):
+        used[DOCUMENT_TFIDF] = float((weights or {})[DOCUMENT_TFIDF])
+    elif DOCUMENT_TFIDF in tuned and "tfidf" in names and "tfidf" not in (weights or {}):
         used[DOCUMENT_TFIDF] = float(tuned[DOCUMENT_TFIDF])
     return used

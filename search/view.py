@@ -27,6 +27,7 @@ from search.request import check_fusion, check_page, check_query, chosen_spaces,
 from search.second_stage import COLBERT, Reranking
 from search.standings import Explain
 from search.text_match import MOST_VALUES
+from search.whole_documents import search_weights, without_documents
 from stores.base import Store, collection_name
 from stores.lookup import StoreTermLookup
 
@@ -118,7 +119,7 @@ class CorpusView:
         rerank.check(self.manifest)
         names = chosen_spaces(self.manifest, spaces, without=COLBERT if rerank.by == COLBERT else None)
         # Made before encoding: a bad filter or weight need not wait for a model to load.
-        ask = self._ask(names, fusion, weights, rrf_k, where, page.explain)
+        ask = self.ask(names, fusion, weights, rrf_k, where, page.explain)
         vectors = self.encode(texts, names)
         words = self.words(texts)
         encoded = time.perf_counter()
@@ -153,21 +154,22 @@ class CorpusView:
     ) -> list[SearchResponse]:
         """Answer queries that are encoded already."""
         check_page(page.limit, page.offset)
-        ask = self._ask(chosen_spaces(self.manifest, list(vectors)), fusion, weights, rrf_k, where, page.explain)
+        ask = self.ask(chosen_spaces(self.manifest, list(vectors)), fusion, weights, rrf_k, where, page.explain)
         return self.answerer.answer(vectors, ask, page, words, rerank, texts)
 
-    def _ask(
+    def ask(
         self,
         names: Sequence[str],
         fusion: FusionMethod | None,
         weights: Mapping[str, float] | None,
         rrf_k: int | None,
         where: Sequence[str],
-        explain: Explain,
+        explain: Explain = False,
     ) -> Ask:
+        """What a search over ``names`` asks: as given, else as tuned for this corpus, else the default."""
         method = fusion or self.fusion
         check_fusion(fusion, method, rrf_k)
-        used = self.weights(names, weights)
+        used = self.search_weights(names, weights)
         every = explain is not False
         return Ask(names, used, method, self.filter(where), every=every, rrf_k=RRF_K if rrf_k is None else rrf_k)
 
@@ -187,7 +189,11 @@ class CorpusView:
 
     def weights(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> dict[str, float]:
         """The weight of each space: as given, else as tuned for this corpus, else the default."""
-        return chosen_weights(self.manifest, names, weights)
+        return without_documents(chosen_weights(self.manifest, names, weights))
+
+    def search_weights(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> dict[str, float]:
+        """The weights of a search, that of whole documents in ``tfidf`` among them where they count."""
+        return search_weights(self.manifest, names, chosen_weights(self.manifest, names, weights))
 
     def document_ids(self, passages: Iterable[int]) -> dict[int, str]:
         """The document's own id, for each passage's point id (as a number)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from schemas.ids import document_point_of
 from schemas.manifest import CorpusManifest
@@ -10,7 +10,7 @@ from schemas.spaces import SpaceKind
 from search.ranked_list import ScoredList
 
 DOCUMENT_TFIDF = "tfidf:document"
-"""The name under which a hit shows what its whole document scored in ``tfidf``."""
+"""The name under which a hit shows what its whole document scored in ``tfidf``, and by which that is weighed."""
 
 SPLIT_DOCUMENTS = 2.0
 """Passages a document, on average, from which a passage and its whole document count as two witnesses: below,
@@ -24,6 +24,28 @@ def with_documents(manifest: CorpusManifest, weights: Mapping[str, float]) -> di
     apart = manifest.counts.passages >= SPLIT_DOCUMENTS * max(manifest.counts.documents, 1)
     each = weights["tfidf"] * (1.0 if apart else 0.5)
     return {**weights, "tfidf": each, DOCUMENT_TFIDF: each}
+
+
+def asks_documents(manifest: CorpusManifest, spaces: Collection[str], weights: Mapping[str, float]) -> bool:
+    """Whether whole documents are asked beside passages: in a hybrid with ``tfidf``, where documents are split."""
+    weighs = weights.get("tfidf", 0.0) > 0 or weights.get(DOCUMENT_TFIDF, 0.0) > 0
+    split = manifest.counts.passages > manifest.counts.documents
+    return split and "tfidf" in spaces and len(spaces) > 1 and weighs
+
+
+def search_weights(manifest: CorpusManifest, spaces: Collection[str], weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights that count in a search over ``spaces``, that of whole documents among them where they are asked."""
+    if asks_documents(manifest, spaces, weights):
+        return with_documents(manifest, weights)
+    return without_documents(weights)
+
+
+def without_documents(weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights of spaces alone, where a passage is its whole document: what that weighs, ``tfidf`` weighs."""
+    used = dict(weights)
+    if DOCUMENT_TFIDF in used:
+        used["tfidf"] = used.get("tfidf", 0.0) + used.pop(DOCUMENT_TFIDF)
+    return used
 
 
 def spread(scores: Mapping[int, float], lists: Sequence[ScoredList[int]]) -> list[tuple[int, float]]:

@@ -176,6 +176,18 @@ def test_an_empty_text_cannot_be_compared(place, pair):
     assert "empty" in refused(found, 2)
 
 
+def test_explain_says_what_the_whole_document_is_and_its_weight_can_be_given(place):
+    row = {"_id": "long", "title": "", "text": " ".join(f"The airport has a gate {n}." for n in range(200))}
+    (place / "long.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    made = run(place, "ingest", place / "long.jsonl", "--corpus", "long", "--spaces", "tfidf,word2vec")
+    assert made.exit_code == 0, made.output
+    found = run(place, "search", "airport", "--corpus", "long", "--explain", "--weights", "tfidf:document=3")
+    assert "tfidf:document is what a hit's whole document scores in tfidf" in " ".join(found.stdout.split())
+    told = json.loads(run(place, "search", "airport", "--corpus", "long", "--json").stdout)
+    assert told["weights"] == {"tfidf": 1.0, "tfidf:document": 1.0, "word2vec": 0.0}
+    assert "whole document" not in run(place, "search", "airport", "--corpus", "c", "--explain").stdout
+
+
 def test_explain_says_rank_score_and_share_of_every_space(place):
     found = run(place, "search", "airport", "--corpus", "c", "--explain")
     assert "tfidf: rank 1, score 0." in found.output.replace("│", "")

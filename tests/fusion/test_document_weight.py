@@ -2,16 +2,22 @@
 
 import pytest
 
+from schemas.errors import UsageError
 from schemas.manifest import CorpusManifest, Counts
 from schemas.spaces import Space, SpaceKind
-from search.whole_documents import DOCUMENT_TFIDF, with_documents
+from search.request import chosen_weights
+from search.whole_documents import DOCUMENT_TFIDF, search_weights, with_documents, without_documents
 
 SPACES = {"tfidf": Space(name="tfidf", kind=SpaceKind.SPARSE)}
 
 
-def manifest(passages):
+def manifest(passages, tuned=None):
     return CorpusManifest(
-        corpus="c", spaces=SPACES, encoders={}, counts=Counts(documents=100, passages=passages, terms=1)
+        corpus="c",
+        spaces=SPACES,
+        encoders={},
+        counts=Counts(documents=100, passages=passages, terms=1),
+        search={"weights": tuned} if tuned else {},
     )
 
 
@@ -28,3 +34,28 @@ def test_a_weight_that_was_tuned_is_taken_as_it_is():
 
 def test_without_tfidf_there_is_nothing_to_weigh():
     assert with_documents(manifest(300), {"dense": 1.0}) == {"dense": 1.0}
+
+
+def test_the_weight_of_whole_documents_can_be_given_where_tfidf_is_searched():
+    names = ["dense", "tfidf"]
+    given = chosen_weights(manifest(300), names, {DOCUMENT_TFIDF: 3})
+    assert given == {"dense": 1.5, "tfidf": 1.0, DOCUMENT_TFIDF: 3.0}
+    assert search_weights(manifest(300), names, given) == given
+    with pytest.raises(UsageError, match=r"tfidf:document.*not among the spaces searched, dense"):
+        chosen_weights(manifest(300), ["dense"], {DOCUMENT_TFIDF: 1})
+
+
+def test_weights_that_were_tuned_can_be_typed_again():
+    names, tuned = ["dense", "tfidf"], {"dense": 0.1, "tfidf": 0.2, DOCUMENT_TFIDF: 0.7}
+    assert chosen_weights(manifest(300, tuned), names) == chosen_weights(manifest(300), names, tuned) == tuned
+    # Who weighs tfidf anew weighs its documents with it.
+    weighed = chosen_weights(manifest(300, tuned), names, {"tfidf": 0.4})
+    assert search_weights(manifest(300), names, weighed) == {"dense": 0.1, "tfidf": 0.4, DOCUMENT_TFIDF: 0.4}
+
+
+def test_where_a_passage_is_its_document_that_weight_is_one_of_tfidf():
+    weights = {"dense": 1.0, "tfidf": 0.2, DOCUMENT_TFIDF: 0.7}
+    assert search_weights(manifest(100), ["dense", "tfidf"], weights) == pytest.approx({"dense": 1.0, "tfidf": 0.9})
+    assert without_documents({"dense": 1.0}) == {"dense": 1.0}
+    # Nor are documents a witness beside tfidf alone.
+    assert search_weights(manifest(300), ["tfidf"], {"tfidf": 1.0}) == {"tfidf": 1.0}

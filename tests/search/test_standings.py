@@ -146,3 +146,18 @@ def test_pages_neither_repeat_nor_miss_a_passage_to_the_end(filled, asked):
     for offset in range(0, 1000, 90):
         pages.extend(corpus.search_vectors(asked, limit=90, offset=offset, weights=WEIGHTS)[0].hits)
     assert [hit.passage_id for hit in pages] == [hit.passage_id for hit in whole.hits]
+
+
+def test_an_answer_names_every_weight_that_counted_and_they_can_be_given_again(filled, asked):
+    store, _ = filled
+    corpus = Corpus("demo", store)
+    for weights in (WEIGHTS, {DOCUMENT_TFIDF: 3.0}, {"dense": 0.0, "tfidf": 0.0, DOCUMENT_TFIDF: 1.0}):
+        (one, _) = corpus.search_vectors(asked, limit=30, weights=weights)
+        assert set(one.weights) == {"dense", "tfidf", DOCUMENT_TFIDF}
+        assert all(one.weights[space] == weight for space, weight in weights.items())
+        (other, _) = corpus.search_vectors(asked, limit=30, weights=one.weights)
+        assert [(hit.passage_id, hit.score) for hit in one.hits] == [(hit.passage_id, hit.score) for hit in other.hits]
+    # With no other weight the documents alone decide, among all that tfidf finds.
+    assert all(hit.spaces[DOCUMENT_TFIDF].share == 1 for hit in one.hits)
+    (alone, _) = corpus.search_vectors({"tfidf": asked["tfidf"]}, limit=5)
+    assert set(alone.weights) == {"tfidf"}
