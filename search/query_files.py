@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -16,6 +17,9 @@ Qrels: TypeAlias = dict[str, dict[str, int]]
 
 Ranking: TypeAlias = Sequence[tuple[str, float]]
 """Documents with scores, best first."""
+
+HEADERS = frozenset(("queryid", "query", "qid", "topic", "topicid", "topicno", "id"))
+"""What the first column of a header says, without blanks, hyphens, underscores, and in lower case."""
 
 MOST_GRADE = 10_000
 """The highest grade of a judgment: trec_eval's time and stack grow with it, beyond a million without end."""
@@ -119,10 +123,11 @@ def read_qrels(path: Path) -> Qrels:
         try:
             value = int(grade)
         except ValueError:
-            if header:
+            if header and re.sub(r"[\W_]+", "", query).casefold() in HEADERS:
                 header = False
                 continue
-            raise InputError(f"{path}, line {number}: the grade {grade!r} is not a whole number.") from None
+            hint = "; begin a header with query-id" if header else ""
+            raise InputError(f"{path}, line {number}: the grade {grade!r} is not a whole number{hint}.") from None
         header = False
         if abs(value) > MOST_GRADE:
             raise InputError(

@@ -21,8 +21,10 @@ def write(path, text):
         "query-id\tcorpus-id\tscore\nq1\ta\t2\nq1\tb\t1\nq2\tc\t1\n",
         "q1\ta\t2\nq1\tb\t1\nq2\tc\t1\n",
         "q1 0 a 2\nq1 0 b 1\nq2 0 c 1\n",
+        "topic iteration document relevance\nq1 0 a 2\nq1 0 b 1\nq2 0 c 1\n",
+        "QUERY_ID\tdoc_id\tgrade\nq1\ta\t2\nq1\tb\t1\nq2\tc\t1\n",
     ],
-    ids=["BEIR", "BEIR without header", "TREC"],
+    ids=["BEIR", "BEIR without header", "TREC", "TREC with a header", "another header"],
 )
 def test_qrels_are_read_in_the_shapes_that_people_have(tmp_path, text):
     assert read_qrels(write(tmp_path / "qrels.tsv", text)) == QRELS
@@ -37,6 +39,9 @@ def test_qrels_are_read_in_the_shapes_that_people_have(tmp_path, text):
         ("q1\ta\t2\nq1\tb\t99999999999999999999\n", "line 2: the grade 99999999999999999999 is beyond"),
         ("q1\ta\t-10001\n", "line 1: the grade -10001 is beyond"),
         ("query-id\tcorpus-id\tscore\n", "no judgment"),
+        ("q1\ta\tgood\nq2\tb\t1\n", "line 1: the grade 'good'.*begin a header with query-id"),
+        ("q1 0 a\nq2 0 b 1\n", "line 1: the grade 'a'"),
+        ("\nqid\tdocid\trel\nquery\tb\tgood\n", "line 3: the grade 'good'"),
     ],
 )
 def test_bad_qrels_are_refused_with_their_line(tmp_path, text, why):
