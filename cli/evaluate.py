@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from cli.options import comma_list, json_option, rerank_options, store_option
+from cli.options import comma_list, fusion_options, json_option, rerank_options, store_option, where_option
 from cli.output import console, emit_json
+from schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from search.evaluation import Comparison, EvaluationReport
+    from search.ranked_list import FusionMethod
 
 
 @click.command("evaluate")
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 @click.option(
     "--run", "run_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the hybrid's TREC run file."
 )
+@click.option(
+    "--runs",
+    "runs_path",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write a run file each of the hybrid and the spaces alone.",
+)
+@where_option
+@fusion_options
 @rerank_options
 @store_option
 @json_option
@@ -36,6 +47,11 @@ def command(
     measures: tuple[str, ...] | None,
     spaces: tuple[str, ...] | None,
     run_path: Path | None,
+    runs_path: Path | None,
+    where: tuple[str, ...],
+    fusion: FusionMethod | None,
+    rrf_k: int | None,
+    weights: dict[str, float] | None,
     rerank: str | None,
     rerank_top: int,
     diversity: float | None,
@@ -48,34 +64,46 @@ def command(
     Examples:
       xunyi evaluate papers --queries queries.jsonl --qrels qrels.tsv
       xunyi evaluate papers --queries queries.jsonl --qrels qrels.tsv --json --run hybrid.run
+      xunyi evaluate papers --queries queries.jsonl --qrels qrels.tsv --fusion rrf --weights dense=2,tfidf=1
     """
     from search import Corpus
     from search.judging import DEFAULT_MEASURES, evaluate_corpus
-    from search.query_files import check_run, read_qrels, read_queries, write_trec_run
+    from search.query_files import check_run, check_runs, read_qrels, read_queries, write_trec_run
     from search.second_stage import Reranking
 
+    if measures == ():
+        raise UsageError(f"--measures: name at least one, such as {DEFAULT_MEASURES[0]}.")
     asked, judged = read_queries(queries), read_qrels(qrels)
     if run_path is not None:
         check_run(run_path, asked, judged)
+    if runs_path is not None:
+        check_runs(runs_path, asked, judged)
     with Corpus(corpus, store) as opened:
         report, runs = evaluate_corpus(
             opened,
             asked,
             judged,
-            measures=measures or DEFAULT_MEASURES,
+            measures=DEFAULT_MEASURES if measures is None else measures,
             spaces=spaces,
+            where=where,
+            fusion=fusion,
+            weights=weights,
+            rrf_k=rrf_k,
             rerank=Reranking(rerank, diversity, rerank_top),
         )
     if as_json:
         emit_json(report)
     else:
-        _show(report)
+        _show(report, len(asked))
     if run_path is not None:
         name = next(iter(runs))
         write_trec_run(run_path, runs[name], f"xunyi-{name}")
+    if runs_path is not None:
+        for name, run in runs.items():
+            write_trec_run(runs_path / f"{name}.run", run, f"xunyi-{name}")
 
 
-def _show(report: EvaluationReport) -> None:
+def _show(report: EvaluationReport, asked: int) -> None:
     table = Table()
     rows = report.rows()
     for number, heading in enumerate(rows[0]):
@@ -84,6 +112,8 @@ def _show(report: EvaluationReport) -> None:
         table.add_row(*row)
     out = console()
     out.print(table)
+    left = f" of {asked:,}; the others have no relevant judgment" if report.queries < asked else ""
+    out.print(f"Means over {report.queries:,} queries{left}.", markup=False)
     if report.missing_documents:
         out.print(
             f"{report.missing_documents:,} of {report.judged_documents:,} relevant documents are not in the corpus; "

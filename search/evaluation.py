@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.errors import EncoderError, InputError, UsageError
 from search.query_files import Qrels, Ranking
@@ -29,7 +29,10 @@ _DEEPEST_CUTOFF = 1_000_000
 
 
 class Comparison(BaseModel):
-    """A paired test of ``name`` against ``baseline``: mean difference, 95 % bootstrap interval, p (two-sided)."""
+    """A paired test of ``name`` against ``baseline``: mean difference, 95 % bootstrap interval, p (two-sided).
+
+    ``p_holm`` is p corrected for the other baselines of the same evaluation (Holm 1979).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,6 +43,7 @@ class Comparison(BaseModel):
     low: float
     high: float
     p: float
+    p_holm: float | None = None
     wins: int
     losses: int
     ties: int
@@ -49,8 +53,9 @@ class EvaluationReport(BaseModel):
     """Means and per-query values of every configuration.
 
     ``means[name][measure]`` averages over the judged queries; ``per_query[name][measure][query id]``
-    is a value each; ``comparison`` holds the first configuration against the best of the others by
-    the first measure. ``judged_documents`` counts the relevant documents, ``missing_documents`` those of them
+    is a value each; ``comparisons`` hold the first configuration against each of the others by the first
+    measure, ``comparison`` that against the best of them. ``fusion`` and ``weights`` are the hybrid's.
+    ``judged_documents`` counts the relevant documents, ``missing_documents`` those of them
     that the corpus does not hold. ``model_dump(mode="json")`` is what ``--json`` prints.
     """
 
@@ -61,6 +66,9 @@ class EvaluationReport(BaseModel):
     means: dict[str, dict[str, float]]
     per_query: dict[str, dict[str, dict[str, float]]]
     comparison: Comparison | None = None
+    comparisons: list[Comparison] = Field(default_factory=list)
+    fusion: str | None = None
+    weights: dict[str, float] = Field(default_factory=dict)
     judged_documents: int = 0
     missing_documents: int = 0
 
@@ -102,7 +110,7 @@ def evaluate(
     """Run every configuration over the judged queries and measure it.
 
     ``runners`` maps a configuration's name (``hybrid``, ``dense``, …) to what answers a batch; the
-    first one is compared with the best of the others. Returns the report and the rankings by
+    first one is compared with each of the others. Returns the report and the rankings by
     configuration and query id, for ``search.query_files.write_trec_run``.
 
     Raises :class:`UsageError` for an unknown measure or no runner, :class:`InputError` where no
@@ -124,17 +132,18 @@ def evaluate(
         name: {measure: math.fsum(of.values()) / len(of) for measure, of in by.items()} for name, by in values.items()
     }
     first = str(parsed[0])
-    comparison = None
-    if len(runners) > 1:
-        name, *others = runners
-        best = max(others, key=lambda other: means[other][first])
-        comparison = compare_runs(name, best, values[name][first], values[best][first], first)
+    name, *others = runners
+    comparisons = _holm(
+        [compare_runs(name, other, values[name][first], values[other][first], first) for other in others]
+    )
+    best = max(others, key=lambda other: means[other][first], default=None)
     report = EvaluationReport(
         measures=[str(measure) for measure in parsed],
         queries=len(these.ids),
         means=means,
         per_query=values,
-        comparison=comparison,
+        comparison=next((found for found in comparisons if found.baseline == best), None),
+        comparisons=comparisons,
     )
     return report, runs
 
@@ -241,6 +250,15 @@ def compare_runs(
         losses=int(np.count_nonzero(differences < 0)),
         ties=int(np.count_nonzero(differences == 0)),
     )
+
+
+def _holm(found: Sequence[Comparison]) -> list[Comparison]:
+    """The same tests, each with its p corrected for all of them: the lowest times their number, and so on."""
+    corrected, highest = list(found), 0.0
+    for passed, at in enumerate(sorted(range(len(found)), key=lambda at: found[at].p)):
+        highest = max(highest, min((len(found) - passed) * found[at].p, 1.0))
+        corrected[at] = found[at].model_copy(update={"p_holm": highest})
+    return corrected
 
 
 def _distinct(ranking: Ranking) -> Ranking:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from schemas.documents import Document
@@ -14,7 +15,7 @@ from search.ask import Ask
 from search.corpus import Corpus
 from search.evaluation import EvaluationReport, evaluate, judged, parse_measures
 from search.query_files import Ranking
-from search.ranked_list import ScoredList
+from search.ranked_list import FusionMethod, ScoredList
 from search.request import chosen_spaces
 from search.second_stage import COLBERT, Reranking
 from search.synthetic import synthetic_qrels, synthetic_queries
@@ -39,29 +40,36 @@ def evaluate_corpus(
     *,
     measures: str | Iterable[str] = DEFAULT_MEASURES,
     spaces: str | Iterable[str] | None = None,
+    where: str | Iterable[str] = (),
+    fusion: FusionMethod | None = None,
+    weights: Mapping[str, float] | None = None,
+    rrf_k: int | None = None,
     rerank: Reranking = Reranking(),  # noqa: B008 - frozen
 ) -> tuple[EvaluationReport, dict[str, Mapping[str, Ranking]]]:
-    """Measure the hybrid and each of its spaces alone, by documents; the hybrid is tested against the best of them.
+    """Measure the hybrid and each of its spaces alone, by documents; the hybrid is tested against each of them.
 
-    With ``rerank`` the hybrid so reranked comes first, and is tested against the others.
+    The options are those of ``Corpus.search_many``, by default as a search has them. What ``where`` leaves out
+    is not found. With ``rerank`` the hybrid so reranked comes first, and is tested against the others.
     """
     view, measures = corpus.now(), several(measures)
     rerank.check(view.manifest)
     names = chosen_spaces(view.manifest, spaces)
     first = [name for name in names if spaces is not None or rerank.by != COLBERT or name != COLBERT] or names
+    parse_measures(measures)
+    ask = view.ask(names, fusion, weights, rrf_k, several(where))
     encoded: dict[tuple[str, ...], dict[str, VectorBatch]] = {}
     runners = {}
     if rerank:
         label = "+".join([HYBRID, *([rerank.name] if rerank.by else []), *(["mmr"] if rerank.diversity else [])])
-        runners[label] = partial(_ranked_documents, view, first, names, encoded, rerank)
+        runners[label] = partial(_ranked_documents, view, replace(ask, spaces=first), names, encoded, rerank)
     if len(names) > 1:
-        runners[HYBRID] = partial(_ranked_documents, view, names, names, encoded, Reranking())
+        runners[HYBRID] = partial(_ranked_documents, view, ask, names, encoded, Reranking())
     for name in names:
-        runners[name] = partial(_ranked_documents, view, [name], names, encoded, Reranking())
-    parse_measures(measures)
+        alone = Ask([name], view.search_weights([name]), ask.method, ask.query_filter)
+        runners[name] = partial(_ranked_documents, view, alone, names, encoded, Reranking())
     counted = _require_documents(view, judged(queries, qrels).qrels)
     report, runs = evaluate(runners, queries, qrels, measures=measures)
-    return report.model_copy(update=counted), dict(runs)
+    return report.model_copy(update={**counted, "fusion": ask.method, "weights": dict(ask.weights)}), dict(runs)
 
 
 def _require_documents(corpus: CorpusView, qrels: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
@@ -82,7 +90,7 @@ def _require_documents(corpus: CorpusView, qrels: Mapping[str, Mapping[str, int]
 
 def _ranked_documents(
     corpus: CorpusView,
-    spaces: Sequence[str],
+    ask: Ask,
     all_spaces: Sequence[str],
     encoded: dict[tuple[str, ...], dict[str, VectorBatch]],
     rerank: Reranking,
@@ -92,13 +100,12 @@ def _ranked_documents(
 
     A document scores what its best passage does. ``encoded`` keeps the queries' vectors between runs.
     """
-    ask = Ask(spaces, corpus.weights(spaces), corpus.fusion)
     found: list[list[tuple[str, float]]] = []
     for start in range(0, len(texts), BATCH):
         batch = tuple(texts[start : start + BATCH])
         if batch not in encoded:
             encoded[batch] = corpus.encode(batch, all_spaces)
-        vectors = {space: encoded[batch][space] for space in spaces}
+        vectors = {space: encoded[batch][space] for space in ask.spaces}
         rankings, _ = corpus.answerer.ranked(
             vectors, ask, DEPTH * 4, [of.mass for of in corpus.words(batch)], rerank, batch
         )

@@ -158,6 +158,19 @@ def check_run(path: Path, queries: Mapping[str, str], qrels: Mapping[str, Mappin
     """Refuse a run file that could not be written, before anything is measured: as :func:`write_trec_run`."""
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; make it, or name another file.")
+    _check_run_ids(queries, qrels)
+
+
+def check_runs(folder: Path, queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]) -> None:
+    """Make the folder of run files, one a configuration; refuse what could not be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror or error}); name another folder.") from error
+    _check_run_ids(queries, qrels)
+
+
+def _check_run_ids(queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]) -> None:
     for name in (*queries, *(document for by in qrels.values() for document in by)):
         _check_run_id(name)
 

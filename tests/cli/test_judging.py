@@ -84,6 +84,38 @@ def test_the_run_file_measured_by_trecs_tools_gives_the_same_figures(place, tmp_
         assert value == pytest.approx(report["means"]["hybrid"][str(measure)], abs=1e-9)
 
 
+def test_every_configurations_run_is_written_to_a_folder(place, tmp_path):
+    folder = tmp_path / "new" / "runs"
+    run(place, "evaluate", "c", *judged(place), "--runs", folder, "--run", tmp_path / "hybrid.run")
+    assert sorted(path.name for path in folder.iterdir()) == ["hybrid.run", "tfidf.run", "word2vec.run"]
+    assert (folder / "hybrid.run").read_bytes() == (tmp_path / "hybrid.run").read_bytes()
+    assert (folder / "tfidf.run").read_text(encoding="utf-8").splitlines()[0].endswith("xunyi-tfidf")
+
+
+def test_the_table_says_over_how_many_queries_it_was_measured(place, tmp_path):
+    assert "Means over 20 queries." in run(place, "evaluate", "c", *judged(place)).stdout
+    lines = (place / "qrels.tsv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "few.tsv").write_text("\n".join(lines[:13]) + "\n", encoding="utf-8")
+    shown = run(place, "evaluate", "c", "--queries", place / "queries.jsonl", "--qrels", tmp_path / "few.tsv").stdout
+    assert "Means over 12 queries of 20" in shown
+
+
+def test_other_ways_to_search_are_measured_beside_the_default(place):
+    def report(*more):
+        return json.loads(run(place, "evaluate", "c", *judged(place), *more, "--json").stdout)
+
+    default = report()
+    assert (default["fusion"], default["weights"]) == ("zscore", {"tfidf": 1.0, "word2vec": 0.0})
+    alike = report("--fusion", "rrf", "--rrf-k", "10", "--weights", "tfidf=0,word2vec=1")
+    assert (alike["fusion"], alike["weights"]) == ("rrf", {"tfidf": 0.0, "word2vec": 1.0})
+    # All weight on one space is that space alone, and the spaces alone are what they were.
+    assert alike["means"]["hybrid"] == pytest.approx(alike["means"]["word2vec"])
+    assert alike["means"]["word2vec"] == default["means"]["word2vec"]
+    # What a filter leaves out is not found.
+    few = report("--where", "document_id=d0|d1")
+    assert 0 < few["means"]["tfidf"]["R@100"] <= 2 / 20
+
+
 def test_a_measure_nobody_knows_and_files_that_do_not_fit_are_one_sentence(place, tmp_path):
     from schemas.errors import InputError, UsageError
 
@@ -91,6 +123,10 @@ def test_a_measure_nobody_knows_and_files_that_do_not_fit_are_one_sentence(place
     (tmp_path / "others.jsonl").write_text('{"_id": "other", "text": "roses"}\n', encoding="utf-8")
     for arguments, error in [
         ((*judged(place), "--measures", "nDGC@10"), UsageError),
+        ((*judged(place), "--measures", ""), UsageError),
+        ((*judged(place), "--fusion", "zscore", "--rrf-k", "5"), UsageError),
+        ((*judged(place), "--weights", "dense=1"), UsageError),
+        ((*judged(place), "--runs", place / "qrels.tsv"), InputError),
         (("--queries", tmp_path / "none.jsonl", "--qrels", place / "qrels.tsv"), InputError),
         (("--queries", tmp_path / "unnamed.jsonl", "--qrels", place / "qrels.tsv"), InputError),
         (("--queries", tmp_path / "others.jsonl", "--qrels", place / "qrels.tsv"), InputError),

@@ -101,6 +101,19 @@ def test_every_configuration_is_measured_over_the_judged_queries_only():
     assert json.loads(report.model_dump_json())["means"]["dense"]["RR@10"] == 0.25
 
 
+def test_the_first_configuration_is_tested_against_every_other_with_one_correction():
+    report, _ = evaluate({"hybrid": perfect, "dense": poor, "tfidf": perfect}, QUERIES, QRELS)
+    assert [found.baseline for found in report.comparisons] == ["dense", "tfidf"]
+    assert report.comparison == report.comparisons[1]
+    dense, tfidf = report.comparisons
+    # Holm: the lowest p counts twice, the other once, and none is lower than one before it.
+    assert dense.p < tfidf.p == tfidf.p_holm == 1.0
+    assert dense.p_holm == pytest.approx(2 * dense.p)
+    alone, _ = evaluate({"hybrid": perfect}, QUERIES, QRELS)
+    assert alone.comparison is None
+    assert alone.comparisons == []
+
+
 def test_the_order_given_counts_where_scores_tie():
     report, _ = evaluate({"one": lambda texts: [[("b", 1.0), ("a", 1.0)]]}, {"q": "t"}, {"q": {"b": 1}}, ["RR@10"])
     assert report.means["one"]["RR@10"] == 1.0
