@@ -49,18 +49,37 @@ def command(
     judged = read_qrels(qrels) if qrels is not None else None
     with Corpus(corpus, store) as opened:
         report = tune_corpus(opened, asked, judged, folds=folds, save=not dry_run)
+        titles = opened.manifest.titles
     if as_json:
         emit_json(report)
         return
     out = console()
     if report.synthetic:
-        out.print("No judged queries were given: these were made of the corpus itself, and favour words over meaning.")
-    low, high = report.gain_interval
-    best = max(report.singles, key=lambda space: report.singles[space])
-    weights = ", ".join(f"{space} {weight:.2f}" for space, weight in report.choice.weights.items())
+        made = ", ".join(f"{count} by {kind}" for kind, count in report.kinds.items())
+        out.print(
+            f"No judged queries were given: these were made of the corpus itself ({made}), and favour words over "
+            "meaning."
+        )
+        if titles:
+            out.print("Titles are indexed with the passages and would find themselves: no queries were made of them.")
+    best = report.best_single
     out.print(f"{report.queries} queries in {report.folds} folds, nDCG@10 on those not learned from:")
     out.print(f"  tuned {report.tuned:.4f}, default {report.default:.4f}, {best} alone {report.singles[best]:.4f}")
-    out.print(f"  gain over the best space {report.gain:+.4f} (95 % interval {low:+.4f} to {high:+.4f})", markup=False)
+    out.print(f"  gain over the default {_gain(report.gain_over_default, report.gain_over_default_interval)}")
+    out.print(f"  gain over the best space {_gain(report.gain, report.gain_interval)}")
+    if report.single_over_default > max(report.gain_over_default, 0):
+        over = _gain(report.single_over_default, report.single_over_default_interval)
+        out.print(f"  --spaces {best} does better than both: over the default {over}", markup=False)
+    weights = ",".join(f"{space}={weight:.4g}" for space, weight in report.choice.weights.items())
     stored = "not stored" if dry_run or not report.adopted else "stored with the corpus"
-    kept = "" if report.adopted else " (the default stays: tuning did not beat it)"
-    out.print(f"  {report.choice.method}: {weights}; {stored}{kept}", markup=False)
+    kept = ""
+    if not report.adopted and report.synthetic and report.single_over_default_interval[0] > 0:
+        kept = " (the default stays: made queries are no ground to search one space alone)"
+    elif not report.adopted:
+        kept = " (the default stays: no gain over it is certain)"
+    out.print(f"  --fusion {report.choice.method} --weights {weights}; {stored}{kept}", markup=False, soft_wrap=True)
+
+
+def _gain(value: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{value:+.4f} (95 % interval {low:+.4f} to {high:+.4f})"

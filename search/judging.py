@@ -18,10 +18,10 @@ from search.query_files import Ranking
 from search.ranked_list import FusionMethod, ScoredList
 from search.request import chosen_spaces
 from search.second_stage import COLBERT, Reranking
-from search.synthetic import synthetic_qrels, synthetic_queries
+from search.synthetic import KINDS, SyntheticQuery, synthetic_qrels, synthetic_queries
 from search.tuning import FusionChoice, TuningReport, tune
 from search.view import CorpusView
-from search.whole_documents import DOCUMENT_TFIDF, sparse_minima, with_documents
+from search.whole_documents import DOCUMENT_TFIDF, sparse_minima
 
 HYBRID = "hybrid"
 DEPTH = 100
@@ -128,8 +128,8 @@ def tune_corpus(
 ) -> TuningReport:
     """Learn the fusion's method and weights by cross-validation, and store them with the corpus.
 
-    Without judged queries some are made of the corpus itself: titles that must find their bodies,
-    and parts of sentences that must find their documents. They favour words over meaning.
+    Without judged queries some are made of the corpus itself: titles that must find their bodies, where they are
+    not indexed with them, and parts of sentences that must find their documents. They favour words over meaning.
     """
     return _tune(corpus.now(), queries, qrels, folds, save)
 
@@ -142,15 +142,15 @@ def _tune(
     save: bool,
 ) -> TuningReport:
     synthetic = queries is None or qrels is None
+    kinds: dict[str, int] = {}
     if queries is None or qrels is None:
-        made = synthetic_queries(_documents(corpus))
-        if not made:
-            raise CorpusError(f"The corpus {corpus.name!r} is too small to make queries of; give judged ones.")
+        made = _made_queries(corpus)
+        kinds = {kind: sum(query.kind == kind for query in made) for kind in KINDS}
         queries, qrels = {query.id: query.text for query in made}, synthetic_qrels(made)
     known = {query: grades for query, grades in qrels.items() if query in queries}
     _require_documents(corpus, judged(queries, known).qrels)
     names = list(corpus.manifest.spaces)
-    used = corpus.weights(names)
+    used = corpus.search_weights(names)
     ask = Ask(names, used, corpus.fusion, every=True)
     wanted = [query for query in queries if query in qrels]
     collected: dict[str, Mapping[str, ScoredList]] = {}
@@ -165,13 +165,13 @@ def _tune(
         beliefs.update(zip(batch, ranked.beliefs, strict=True))
         for kept, lists in ((collected, ranked.lists), (alone, ranked.asked)):
             # Whole documents are a witness of their own, but no space that can be searched alone.
-            kinds = names if kept is alone else (*names, DOCUMENT_TFIDF)
-            written = [{space: _written(of[space]) for space in kinds if space in of} for of in lists]
+            listed = names if kept is alone else (*names, DOCUMENT_TFIDF)
+            written = [{space: _written(of[space]) for space in listed if space in of} for of in lists]
             kept.update(zip(batch, written, strict=True))
         found = [*ranked.lists, *ranked.asked]
         passages = {passage for lists in found for entries in lists.values() for passage, _ in entries}
         document_of.update((point_text(p), document) for p, document in corpus.document_ids(passages).items())
-    default = FusionChoice(method=corpus.fusion, weights=with_documents(corpus.manifest, used))
+    default = FusionChoice(method=corpus.fusion, weights=used)
     minima = sparse_minima(corpus.manifest, (*names, DOCUMENT_TFIDF))
     report = tune(
         collected,
@@ -183,13 +183,24 @@ def _tune(
         alone=alone,
         folds=folds,
         synthetic=synthetic,
-    )
+    ).model_copy(update={"kinds": kinds})
     if save and report.adopted:
         chosen = {"fusion": report.choice.method, "weights": report.choice.weights}
         # As it is by now: what was ingested meanwhile must not be undone.
         standing = corpus.store.read_manifest(corpus.name) or corpus.manifest
         corpus.store.write_manifest(standing.model_copy(update={"search": {**standing.search, **chosen}}))
     return report
+
+
+def _made_queries(corpus: CorpusView) -> list[SyntheticQuery]:
+    """Queries made of the corpus; a title of which no body holds a word, such as a bare code, asks for nothing."""
+    made = synthetic_queries(_documents(corpus), titles=not corpus.manifest.titles)
+    if "tfidf" in corpus.manifest.spaces:
+        words = corpus.words([query.text for query in made])
+        made = [query for query, of in zip(made, words, strict=True) if query.kind != "title" or len(of.mass.columns)]
+    if not made:
+        raise CorpusError(f"The corpus {corpus.name!r} is too small to make queries of; give judged ones.")
+    return made
 
 
 def _written(entries: ScoredList[int]) -> ScoredList:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.errors import InputError, UsageError
 from search.ranked_list import RRF_K, WINDOW, FusionMethod, ScoredList, part
@@ -39,9 +39,10 @@ class TuningReport(BaseModel):
     """What cross-validation found; all values are mean nDCG@10.
 
     ``tuned`` is measured on queries that the choice did not see, ``default`` and ``singles`` on the
-    same ones. ``gain`` is tuned minus the best single space, with a 95 % bootstrap interval over
-    queries; ``gain_over_default`` likewise. ``choice`` is learned from all queries, or is the default
-    where tuning did not beat it on unseen queries (``adopted`` is False then).
+    same ones. ``gain`` is tuned minus ``best_single``, with a 95 % bootstrap interval over
+    queries; ``gain_over_default`` likewise, and ``single_over_default``, of the single space that was best
+    on the other queries. ``choice`` is what was adopted (see :func:`tune`), else the default.
+    ``kinds`` counts the queries that were made of the corpus, by how.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,12 +54,16 @@ class TuningReport(BaseModel):
     tuned: float
     default: float
     singles: dict[str, float]
+    best_single: str
     gain: float
     gain_interval: tuple[float, float]
     gain_over_default: float
     gain_over_default_interval: tuple[float, float]
+    single_over_default: float
+    single_over_default_interval: tuple[float, float]
     fold_choices: list[FusionChoice]
     synthetic: bool = False
+    kinds: dict[str, int] = Field(default_factory=dict)
 
 
 def tune(
@@ -84,6 +89,11 @@ def tune(
     factors of the weights, by space, which ``zscore`` goes by (``search.coverage``). ``alone`` are the lists of
     the spaces that can be searched alone (default all), where fusing asks them in another way. ``default``
     is what the corpus uses now; of choices that cannot be told from the best the one nearest to it is taken.
+
+    Adopted is the better, on unseen queries, of that choice and of the best space alone; and only where the 95 %
+    interval of its gain over the default lies above 0. What is stored changes every later search, and a gain of a
+    few queries' luck is as likely a loss: who wants it all the same can give the weights. ``synthetic`` queries
+    favour words over meaning, so that of them no space alone is adopted.
 
     Raises :class:`InputError` for fewer judged queries than two, :class:`UsageError` for folds below 2.
     """
@@ -111,46 +121,72 @@ def tune(
     if alone is not None:
         for space, columns in only.items():
             values[:, columns] = [[_ndcg_alone(alone[q].get(space, ()), qrels[q], document_of)] for q in ids]
+    singles = {space: float(values[:, columns[0]].mean()) for space, columns in only.items()}
     rng = np.random.default_rng(seed)
     fold_of = rng.permutation(len(ids)) % folds
-    unseen = np.empty(len(ids))
-    picks = []
-    for fold in range(folds):
-        held = fold_of == fold
-        picks.append(_pick(values[~held]))
-        unseen[held] = values[held, picks[-1]]
-    singles = {space: float(values[:, columns[0]].mean()) for space, columns in only.items()}
-    best = values[:, only[max(singles, key=lambda space: singles[space])][0]]
-    gain, interval = _bootstrap(unseen - best, rng)
+    # Of queries that were made no space alone may be chosen; the default stands first whatever it weighs.
+    barred = {column for columns in only.values() for column in columns} if synthetic else set()
+    among = [at for at in range(len(choices)) if at == 0 or at not in barred]
+    unseen, unseen_single, picks = _cross_validated(values, among, only, fold_of)
+    best, column = _best_single(values, only)
+    gain, interval = _bootstrap(unseen - values[:, column], rng)
     over, over_interval = _bootstrap(unseen - values[:, 0], rng)
-    adopted = over > 0
+    single_over, single_interval = _bootstrap(unseen_single - values[:, 0], rng)
+    gains = [(over, over_interval[0], _pick(values, among))]
+    if not synthetic:
+        gains.append((single_over, single_interval[0], column))
+    certain = [(mean, chosen) for mean, low, chosen in gains if low > 0]
+    adopted, chosen = bool(certain), max(certain, key=lambda gain: gain[0], default=(0.0, 0))[1]
     return TuningReport(
         queries=len(ids),
         folds=folds,
-        choice=choices[_pick(values)] if adopted else choices[0],
+        choice=choices[chosen],
         adopted=adopted,
         tuned=float(unseen.mean()),
         default=float(values[:, 0].mean()),
         singles=singles,
+        best_single=best,
         gain=gain,
         gain_interval=interval,
         gain_over_default=over,
         gain_over_default_interval=over_interval,
+        single_over_default=single_over,
+        single_over_default_interval=single_interval,
         fold_choices=[choices[pick] for pick in picks],
         synthetic=synthetic,
     )
 
 
-def _pick(values: Matrix) -> int:
-    """The first choice, so the nearest to the default, that is within one standard error of the best.
+def _cross_validated(
+    values: Matrix, among: Sequence[int], only: Mapping[str, Sequence[int]], fold_of: npt.NDArray[np.int64]
+) -> tuple[Matrix, Matrix, list[int]]:
+    """What each query gets by the pick of the other folds, ``among`` choices and of single spaces; and those picks."""
+    unseen, unseen_single, picks = np.empty(len(values)), np.empty(len(values)), []
+    for fold in range(int(fold_of.max()) + 1):
+        held = fold_of == fold
+        picks.append(_pick(values[~held], among))
+        unseen[held] = values[held, picks[-1]]
+        unseen_single[held] = values[held, _best_single(values[~held], only)[1]]
+    return unseen, unseen_single, picks
+
+
+def _best_single(values: Matrix, only: Mapping[str, Sequence[int]]) -> tuple[str, int]:
+    """The space that is best alone, and its first choice."""
+    best = max(only, key=lambda space: values[:, only[space][0]].mean())
+    return best, only[best][0]
+
+
+def _pick(values: Matrix, among: Sequence[int]) -> int:
+    """The first choice ``among`` these, so the nearest to the default, that is within one standard error of the best.
 
     The one-standard-error rule (Breiman et al. 1984): the very best of hundreds is mostly luck. The
     error is that of the paired differences over queries.
     """
+    values = values[:, among]
     means = values.mean(axis=0)
     behind = values[:, [int(np.argmax(means))]] - values
     error = behind.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(len(means))
-    return int(np.argmax(behind.mean(axis=0) <= error + 1e-12))
+    return among[int(np.argmax(behind.mean(axis=0) <= error + 1e-12))]
 
 
 def _choices(spaces: Sequence[str], methods: Sequence[FusionMethod], default: FusionChoice) -> list[FusionChoice]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import contextmanager
 
 import ir_measures
 import pytest
@@ -116,6 +117,36 @@ def test_other_ways_to_search_are_measured_beside_the_default(place):
     assert 0 < few["means"]["tfidf"]["R@100"] <= 2 / 20
 
 
+@contextmanager
+def weighed(folder, **weights):
+    """The corpus with other weights stored, for a while."""
+    with Corpus("c", str(folder / "store")) as corpus:
+        before = corpus.manifest
+        corpus.store.write_manifest(before.model_copy(update={"search": {"fusion": "convex", "weights": weights}}))
+    try:
+        yield
+    finally:
+        with Corpus("c", str(folder / "store")) as corpus:
+            corpus.store.write_manifest(before)
+
+
+def test_tunings_default_is_what_a_search_with_no_weights_gives(place):
+    with weighed(place, tfidf=1.0, word2vec=1.0):
+        means = json.loads(run(place, "evaluate", "c", *judged(place), "--json").stdout)["means"]
+        report = json.loads(run(place, "tune", "c", *judged(place), "--dry-run", "--json").stdout)
+    assert report["default"] == pytest.approx(means["hybrid"]["nDCG@10"], abs=1e-4)
+
+
+def test_tuning_says_that_a_space_alone_does_better_than_both(place):
+    with weighed(place, tfidf=0.02, word2vec=0.98):
+        report = json.loads(run(place, "tune", "c", *judged(place), "--dry-run", "--json").stdout)
+        shown = " ".join(run(place, "tune", "c", *judged(place), "--dry-run").stdout.split())
+    assert report["best_single"] == "tfidf"
+    assert report["single_over_default"] > max(report["gain_over_default"], 0)
+    assert f"--spaces tfidf does better than both: over the default {report['single_over_default']:+.4f}" in shown
+    assert f"gain over the default {report['gain_over_default']:+.4f} (95 % interval" in shown
+
+
 def test_a_measure_nobody_knows_and_files_that_do_not_fit_are_one_sentence(place, tmp_path):
     from schemas.errors import InputError, UsageError
 
@@ -211,9 +242,24 @@ def test_tuning_reports_an_interval_stores_its_choice_and_searches_use_it(place,
 def test_without_judged_queries_tuning_makes_its_own_and_says_so(place):
     shown = run(place, "tune", "c", "--dry-run").stdout
     assert "were made of the corpus itself" in shown
+    assert "0 by title, 40 by sentence" in " ".join(shown.split())
+    assert "Titles are indexed" in shown
+    assert "gain over the default" in shown
     assert "not stored" in shown
     assert "95 % interval" in shown
     assert json.loads(run(place, "tune", "c", "--dry-run", "--json").stdout)["synthetic"]
+
+
+def test_made_queries_are_titles_where_they_are_not_indexed_and_their_words_stand_in_bodies(place):
+    rows = [
+        {"_id": f"t{n}", "title": f"E{n:04}" if n % 2 else "Roses by the fountain", "text": f"Roses, lawn {n} hedge."}
+        for n in range(12)
+    ]
+    path = place / "titled.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
+    run(place, "ingest", path, "--corpus", "titled", "--spaces", "tfidf", "--no-titles")
+    report = json.loads(run(place, "tune", "titled", "--dry-run", "--json").stdout)
+    assert report["kinds"] == {"title": 1, "sentence": 12}
 
 
 def test_half_of_what_tuning_needs_is_a_usage_error(place):

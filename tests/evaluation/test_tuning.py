@@ -47,6 +47,50 @@ def test_where_nothing_helps_the_default_stays():
     assert report.gain == pytest.approx(0)
 
 
+def judged_by_two(queries, default_finds, alone_finds):
+    """``good`` alone is right on the queries that ``alone_finds``, all mixtures on those that ``default_finds``."""
+    collected, alone, qrels = {}, {}, {}
+    wrong = [("x", 1.0)]
+    for n in range(queries):
+        right = [(f"d{n}", 1.0)]
+        fused = right if default_finds(n) else wrong
+        collected[f"q{n:03}"] = {"good": fused, "other": fused}
+        alone[f"q{n:03}"] = {"good": right if alone_finds(n) else wrong, "other": wrong}
+        qrels[f"q{n:03}"] = {f"d{n}": 1}
+    return collected, qrels, alone
+
+
+HALVES = FusionChoice(method="convex", weights={"good": 0.5, "other": 0.5})
+
+
+def test_a_space_alone_that_is_surely_better_than_the_default_and_the_rest_is_adopted():
+    collected, qrels, alone = judged_by_two(100, lambda n: n % 2, lambda n: n % 10)
+    report = tune(collected, qrels, alone=alone, default=HALVES)
+    assert report.adopted
+    assert report.choice.weights == {"good": 1.0, "other": 0.0}
+    assert report.best_single == "good"
+    assert report.single_over_default == pytest.approx(0.4)
+    assert report.single_over_default_interval[0] > 0
+
+
+def test_queries_that_were_made_are_no_ground_to_search_one_space_alone():
+    collected, qrels, alone = judged_by_two(100, lambda n: n % 2, lambda n: n % 10)
+    report = tune(collected, qrels, alone=alone, default=HALVES, synthetic=True)
+    assert report.single_over_default_interval[0] > 0
+    assert not report.adopted
+    assert report.choice == HALVES
+
+
+def test_a_gain_that_may_be_a_loss_is_told_and_not_stored():
+    # Of 40 queries the space alone is right on three that the default misses, and wrong on two that it finds.
+    collected, qrels, alone = judged_by_two(40, lambda n: n >= 3, lambda n: n not in (10, 20))
+    report = tune(collected, qrels, alone=alone, default=HALVES)
+    assert report.single_over_default == pytest.approx(1 / 40)
+    assert report.single_over_default_interval[0] < 0
+    assert not report.adopted
+    assert report.choice == HALVES
+
+
 def test_a_space_alone_is_measured_by_its_own_list_and_not_by_the_one_that_was_fused():
     collected, qrels = collect(40, 0.6)
     # What was fused of `good` is better than what it finds alone, as where its query was moved by other spaces.
@@ -104,8 +148,36 @@ def test_queries_are_made_from_titles_and_parts_of_sentences_the_same_for_a_seed
     texts = {document.id: document.text for document in documents()}
     sentences = [query for query in made if query.kind == "sentence"]
     assert len(sentences) == 10
-    assert all(query.text in texts[query.document_id] for query in sentences)
-    assert synthetic_qrels(made)[made[0].id] == {made[0].document_id: 1}
+    assert all(query.text in texts[query.document_ids[0]] for query in sentences)
+    assert synthetic_qrels(made)[made[0].id] == {made[0].document_ids[0]: 1}
+
+
+def titled(titles):
+    for n, title in enumerate(titles):
+        yield Document(id=f"d{n}", title=title, text="", kind="records", source="x.csv")
+
+
+def test_a_title_must_find_every_document_that_bears_it_however_few_are_drawn():
+    titles = [f"Title {n % 90}" for n in range(180)]
+    made = synthetic_queries(titled(titles), limit=5)
+    assert len(made) == 5
+    for query in made:
+        assert query.document_ids == tuple(f"d{n}" for n, title in enumerate(titles) if title == query.text)
+        assert synthetic_qrels(made)[query.id] == dict.fromkeys(query.document_ids, 1)
+
+
+def test_titles_are_the_same_in_whatever_case_and_spacing():
+    (query,) = synthetic_queries(titled(["Old  Bridge", "OLD BRIDGE", ""]))
+    assert query.document_ids == ("d0", "d1")
+
+
+def test_a_title_of_very_many_documents_names_none_and_is_not_asked():
+    assert synthetic_queries(titled(["Hotel"] * 11)) == []
+    assert len(synthetic_queries(titled(["Hotel"] * 10))) == 1
+
+
+def test_titles_that_are_indexed_are_not_asked():
+    assert {query.kind for query in synthetic_queries(documents(), titles=False)} == {"sentence"}
 
 
 def test_what_is_better_by_luck_only_does_not_move_the_default():
