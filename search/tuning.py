@@ -92,8 +92,8 @@ def tune(
 
     Adopted is the better, on unseen queries, of that choice and of the best space alone; and only where the 95 %
     interval of its gain over the default lies above 0. What is stored changes every later search, and a gain of a
-    few queries' luck is as likely a loss: who wants it all the same can give the weights. ``synthetic`` queries
-    favour words over meaning, so that of them no space alone is adopted.
+    few queries' luck is as likely a loss (docs/quality.md has how often); who wants it all the same can give the
+    weights. ``synthetic`` queries favour words over meaning, so that of them no space alone is adopted.
 
     Raises :class:`InputError` for fewer judged queries than two, :class:`UsageError` for folds below 2.
     """
