@@ -73,10 +73,10 @@ def command(
     weights = ",".join(f"{space}={weight:.4g}" for space, weight in report.choice.weights.items())
     stored = "not stored" if dry_run or not report.adopted else "stored with the corpus"
     kept = ""
-    if not report.adopted and report.synthetic and report.single_over_default_interval[0] > 0:
+    if not report.adopted and report.synthetic and report.single_over_default > max(report.gain_over_default, 0):
         kept = " (the default stays: made queries are no ground to search one space alone)"
     elif not report.adopted:
-        kept = " (the default stays: no gain over it is certain)"
+        kept = " (the default stays: no gain over it is larger than its standard error)"
     out.print(f"  --fusion {report.choice.method} --weights {weights}; {stored}{kept}", markup=False, soft_wrap=True)
 
 

@@ -90,10 +90,10 @@ def tune(
     the spaces that can be searched alone (default all), where fusing asks them in another way. ``default``
     is what the corpus uses now; of choices that cannot be told from the best the one nearest to it is taken.
 
-    Adopted is the better, on unseen queries, of that choice and of the best space alone; and only where the 95 %
-    interval of its gain over the default lies above 0. What is stored changes every later search, and a gain of a
-    few queries' luck is as likely a loss (docs/quality.md has how often); who wants it all the same can give the
-    weights. ``synthetic`` queries favour words over meaning, so that of them no space alone is adopted.
+    Adopted is the better, on unseen queries, of that choice and of the best space alone; and only where its gain over
+    the default is larger than the gain's standard error. What is stored changes every later search, and a gain of
+    a few queries' luck is as likely a loss. ``synthetic`` queries favour words over meaning, so that of them no
+    space alone is adopted.
 
     Raises :class:`InputError` for fewer judged queries than two, :class:`UsageError` for folds below 2.
     """
@@ -132,11 +132,11 @@ def tune(
     gain, interval = _bootstrap(unseen - values[:, column], rng)
     over, over_interval = _bootstrap(unseen - values[:, 0], rng)
     single_over, single_interval = _bootstrap(unseen_single - values[:, 0], rng)
-    gains = [(over, over_interval[0], _pick(values, among))]
+    gains = [(unseen - values[:, 0], _pick(values, among))]
     if not synthetic:
-        gains.append((single_over, single_interval[0], column))
-    certain = [(mean, chosen) for mean, low, chosen in gains if low > 0]
-    adopted, chosen = bool(certain), max(certain, key=lambda gain: gain[0], default=(0.0, 0))[1]
+        gains.append((unseen_single - values[:, 0], column))
+    likely = [(float(gained.mean()), choice) for gained, choice in gains if gained.mean() > _standard_error(gained)]
+    adopted, chosen = bool(likely), max(likely, default=(0.0, 0))[1]
     return TuningReport(
         queries=len(ids),
         folds=folds,
@@ -282,6 +282,11 @@ def _ndcg(
             if len(seen) == _CUT:
                 break
     return np.asarray(found / (ideal @ discount[: len(ideal)]))
+
+
+def _standard_error(differences: Matrix) -> float:
+    """That of their mean; without an end where there is one only."""
+    return float(differences.std(ddof=1) / np.sqrt(len(differences))) if len(differences) > 1 else np.inf
 
 
 def _bootstrap(differences: Matrix, rng: np.random.Generator, samples: int = 2000) -> tuple[float, tuple[float, float]]:
