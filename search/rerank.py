@@ -13,13 +13,19 @@ import numpy.typing as npt
 from encoders.model_files import loading, model_folder
 from schemas.errors import EncoderError, UsageError
 
+_COUNT_PAST_PADDING = frozenset({"camembert", "data2vec-text", "longformer", "mpnet", "roberta", "xlm-roberta",
+                                 "xlm-roberta-xl", "xmod"})  # fmt: skip
+"""Models whose first token has the position after the padding's, so that they read fewer tokens than they have
+positions (514 for 512)."""
+
 
 class CrossEncoderReranker:
     """Scores (query, text) pairs with a cross-encoder; loaded at the first use.
 
     ``model`` is a folder or a hub name. ``library`` is ``sentence-transformers`` (its
     ``CrossEncoder``) or ``FlagEmbedding`` (``FlagReranker``, the loader of the BGE rerankers' own
-    authors). Both are part of the extra ``models``.
+    authors). Both are part of the extra ``models``. A pair is read up to ``max_length`` tokens, or as many as
+    the model has positions for where those are fewer.
     """
 
     def __init__(
@@ -49,7 +55,9 @@ class CrossEncoderReranker:
             else:
                 found = self._loaded.predict(pairs, batch_size=self.batch_size, show_progress_bar=False)
         except Exception as error:
-            raise EncoderError(f"the reranker {self.model!r} failed: {error}") from error
+            raise EncoderError(
+                f"The reranker {self.model} failed ({error}); rerank by another one, or search without --rerank."
+            ) from error
         scores = np.asarray(found, dtype=np.float64).reshape(-1)
         if scores.shape != (len(texts),):
             raise EncoderError(f"{self.model!r} gives more than one score a pair; choose a reranker with one label.")
@@ -70,6 +78,7 @@ class CrossEncoderReranker:
         except ImportError as error:
             raise EncoderError(f"A cross-encoder needs {self.library}; run: pip install 'xunyi[models]'") from error
         folder = self._folder()
+        self.max_length = min([self.max_length, *_limits(folder)])
         with loading(self.model):
             if self.library == "FlagEmbedding":
                 return FlagReranker(str(folder), use_fp16=False)
@@ -83,14 +92,29 @@ class CrossEncoderReranker:
                 f"The reranker {self.model} is not on this machine; fetch it with: xunyi models download "
                 f"{self.model}, or name a folder that holds one."
             ) from error
-        config = folder / "config.json"
-        made_for = json.loads(config.read_text(encoding="utf-8")).get("architectures") if config.is_file() else None
+        made_for = _settings(folder, "config.json").get("architectures")
         # An encoder of texts would be given a head of random weights, and score by them without a word.
         if made_for and not any("SequenceClassification" in name or "CausalLM" in name for name in made_for):
             raise EncoderError(
                 f"The model {self.model} is a {made_for[0]} and no cross-encoder; name one that scores pairs of texts."
             )
         return folder
+
+
+def _limits(folder: Path) -> list[int]:
+    """How many tokens a model can read by each of its files that says so."""
+    config = _settings(folder, "config.json")
+    positions = config.get("max_position_embeddings")
+    if isinstance(positions, int) and config.get("model_type") in _COUNT_PAST_PADDING:
+        positions -= int(config.get("pad_token_id") or 0) + 1
+    stated = (positions, _settings(folder, "tokenizer_config.json").get("model_max_length"))
+    return [int(limit) for limit in stated if isinstance(limit, int | float) and limit > 0]
+
+
+def _settings(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def mmr(

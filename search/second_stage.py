@@ -72,8 +72,8 @@ class Reranking:
             raise UsageError(f"--rerank {self.by!r}: choose colbert, cross-encoder[:MODEL] or flag-reranker[:MODEL].")
         if self.name == COLBERT and COLBERT not in manifest.spaces:
             raise CorpusError(
-                f"The corpus {manifest.corpus!r} has no space {COLBERT}; ingest into a new corpus with "
-                f"--encoder bge-m3 --spaces dense,sparse,{COLBERT},tfidf, or rerank by a cross-encoder."
+                f"The corpus {manifest.corpus!r} has no space {COLBERT}; add it with: xunyi spaces add "
+                f"{manifest.corpus} bge-m3 --spaces {COLBERT}, or rerank by a cross-encoder."
             )
 
 

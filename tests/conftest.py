@@ -58,12 +58,16 @@ def judged() -> Path:
 @pytest.fixture(scope="session")
 def tiny_cross_encoder(tmp_path_factory) -> str:
     """A cross-encoder of random weights, small and real, in a folder that both libraries load."""
+    return made_cross_encoder(tmp_path_factory.mktemp("cross-encoder"))
+
+
+def made_cross_encoder(folder, *, reads=512) -> str:
+    """The same with positions for ``reads`` tokens, written to ``folder``; its tokenizer states no limit below 512."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("sentence_transformers")
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForSequenceClassification
 
-    folder = tmp_path_factory.mktemp("cross-encoder")
     words = ["<s>", "<pad>", "</s>", "<unk>", "airport", "hotel", "tale", "quiet", "白", "骨", "精"]
     inner = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -77,8 +81,8 @@ def tiny_cross_encoder(tmp_path_factory) -> str:
     torch.manual_seed(11)
     config = XLMRobertaConfig(
         vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=514, type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2, num_labels=1,
-        initializer_range=0.5,
+        max_position_embeddings=reads + 2, type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+        num_labels=1, initializer_range=0.5,
     )  # fmt: skip
     XLMRobertaForSequenceClassification(config).save_pretrained(folder)
     return str(folder)

@@ -3,6 +3,7 @@ import pytest
 
 from schemas.errors import EncoderError, UsageError
 from search.rerank import CrossEncoderReranker, feedback_query, mmr
+from tests.conftest import made_cross_encoder
 
 
 def test_mmr_without_diversity_is_the_order_by_relevance():
@@ -43,6 +44,24 @@ def test_a_cross_encoder_scores_each_pair_and_orders_by_it(tiny_cross_encoder, l
     assert [score for _, score in order] == sorted(scores, reverse=True)
     assert {index for index, _ in order} == {0, 1, 2}
     assert reranker.scores("airport", texts[1:2]) == pytest.approx(scores[1:2], abs=1e-5)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_text_longer_than_a_model_can_read_is_cut_to_what_it_can(tmp_path, library):
+    pytest.importorskip(library.replace("-", "_"))
+    reranker = CrossEncoderReranker(made_cross_encoder(tmp_path, reads=24), library=library)
+    cut, longer = reranker.scores("airport", ["hotel " * 50, "hotel " * 500])
+    assert np.isfinite(cut)
+    assert cut == pytest.approx(longer)
+    assert reranker.max_length == 24
+
+
+@pytest.mark.models
+def test_a_model_that_fails_is_one_sentence_with_a_remedy(tiny_cross_encoder):
+    pytest.importorskip("sentence_transformers")
+    with pytest.raises(EncoderError, match="rerank by another one"):
+        CrossEncoderReranker(tiny_cross_encoder).scores("airport", [None])
 
 
 @pytest.mark.models

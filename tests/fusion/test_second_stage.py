@@ -128,7 +128,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_loaded(stage, error,
 
 def test_a_corpus_without_token_vectors_says_how_to_get_them():
     manifest = MANIFEST.model_copy(update={"spaces": {"dense": SPACES["dense"]}})
-    with pytest.raises(CorpusError, match="--encoder bge-m3"):
+    with pytest.raises(CorpusError, match="xunyi spaces add demo bge-m3 --spaces colbert"):
         Reranking(by="colbert").check(manifest)
 
 
