@@ -55,7 +55,7 @@ def fusion_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
             "--weights",
-            callback=_weights,
+            callback=space_weights,
             metavar="SPACE=W,…",
             help="Weights of the spaces; tfidf:document is that of whole documents in tfidf.",
         ),
@@ -70,8 +70,15 @@ def fusion_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, float] | None:
-    """``dense=2,tfidf=1`` as a mapping; None where the option was not given."""
+def comma_list(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """``a,b`` as a tuple; None where the option was not given."""
+    if value is None:
+        return None
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def space_weights(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, float] | None:
+    """``dense=2,tfidf=1`` as numbers by space; None where the option was not given."""
     parts = comma_list(ctx, param, value)
     if parts is None:
         return None
@@ -87,8 +94,6 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> d
     return weights
 
 
-def comma_list(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """``a,b`` as a tuple; None where the option was not given."""
-    if value is None:
-        return None
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+weights_option: Decorator = click.option(
+    "--weights", callback=space_weights, metavar="SPACE=W,…", help="Weights of the spaces."
+)

@@ -21,6 +21,7 @@ from cli.options import (
 from cli.output import console, emit_json, printable
 from schemas.errors import UsageError
 from schemas.search import Hit, SearchResponse
+from schemas.sentences import sentences
 
 if TYPE_CHECKING:
     from search.ranked_list import FusionMethod
@@ -139,7 +140,7 @@ def show_response(response: SearchResponse, explain: bool) -> None:
             for space, score in sorted(hit.spaces.items(), key=lambda item: -item[1].share):
                 rank = f"rank {score.rank:,}" if score.rank is not None else "not ranked"
                 body.append(f"\n{space}: {rank}, score {score.score:.4f}, share {score.share:.0%}", style="dim")
-        table.add_row(str(hit.rank), f"{hit.score:.3f}", title, body)
+        table.add_row(str(hit.rank), f"{hit.score:.4f}", title, body)
     out.print(table)
     if explain and any(DOCUMENT_TFIDF in hit.spaces for hit in response.hits):
         out.print(
@@ -151,7 +152,13 @@ def show_response(response: SearchResponse, explain: bool) -> None:
 
 
 def _highlighted(hit: Hit) -> Text:
-    text = Text(printable(hit.snippet.text.replace("\n", " ")))
-    for start, end in hit.snippet.highlights:
-        text.stylize("bold yellow underline", start, end)
+    """The snippet with its matches marked, and an ellipsis where it leaves off inside a sentence."""
+    snippet = hit.snippet
+    end = snippet.start + len(snippet.text)
+    inner = [(left, right) for left, right in sentences(hit.text) if left < snippet.start < right or left < end < right]
+    before = "…" if any(left < snippet.start for left, _ in inner) else ""
+    after = "…" if any(end < right for _, right in inner) else ""
+    text = Text(before + printable(snippet.text.replace("\n", " ")) + after)
+    for start, stop in snippet.highlights:
+        text.stylize("bold yellow underline", start + len(before), stop + len(before))
     return text

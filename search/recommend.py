@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,15 +10,16 @@ import numpy as np
 from qdrant_client import models
 from scipy.sparse import csr_array
 
-from encoders.normalize import normalize
 from schemas.errors import UsageError
 from schemas.names import several
-from schemas.search import Hit, SearchResponse, Snippet, Took
+from schemas.search import Hit, SearchResponse, Took
 from schemas.spaces import Shelf, SpaceKind
 from search.corpus import Corpus
 from search.fusion import Fused, Standing, fuse
 from search.hits import space_scores
+from search.named_document import document_named
 from search.ranked_list import WINDOW
+from search.snippets import Snippets
 from search.view import DEFAULT_FUSION, CorpusView
 from search.whole_documents import sparse_minima
 
@@ -41,10 +41,12 @@ def recommend(
 
     With one space a hit's score is the similarity there: for ``tfidf`` and one liked document the
     cosine that scikit-learn's ``linear_kernel`` gives. With several they are fused, and a hit that lies
-    deeper in a space than was looked has its score there, without a rank. The documents named are
-    never among the hits.
+    deeper in a space than was looked has its score there, without a rank. ``spaces`` that are named weigh
+    1 each, those of the default what they weigh in a search, where ``weights`` say nothing else. The
+    documents named are never among the hits.
 
-    Raises ``UsageError`` for a document that is not there, with near titles, or an unknown space.
+    Raises ``UsageError`` for a document that is not there, with near names, or both liked and unliked, and
+    for an unknown space.
     """
     if limit < 1:
         raise UsageError(f"--limit {limit}: ask for at least 1.")
@@ -65,9 +67,11 @@ def _recommend(
     weights: Mapping[str, float] | None,
 ) -> SearchResponse:
     started = time.perf_counter()
-    names = _spaces(corpus, spaces)
-    liked = [_find(corpus, name, names) for name in like]
-    disliked = [_find(corpus, name, names) for name in unlike]
+    names = _spaces(corpus, spaces, weights)
+    weighing = _weights(corpus, names, spaces, weights)
+    liked = [document_named(corpus, name, names) for name in like]
+    disliked = [document_named(corpus, name, names) for name in unlike]
+    _refuse_both(liked, disliked)
     own = [str(record.id) for record in (*liked, *disliked)]
     query_filter = corpus.filter(where) or models.Filter()
     exclude = models.HasIdCondition(has_id=list(own))
@@ -83,7 +87,7 @@ def _recommend(
         name: [(str(point.id), float(point.score)) for point in points]
         for (name, _), points in zip(asked, answers, strict=True)
     }
-    used = corpus.weights(list(lists), weights)
+    used = {name: weighing[name] for name in lists}
     minima = sparse_minima(corpus.manifest, lists)
     chosen = used if sum(used.values()) > 0 else None
     ranking = fuse(lists, method=DEFAULT_FUSION, weights=chosen, minima=minima, limit=limit) if lists else []
@@ -92,6 +96,8 @@ def _recommend(
     # An ingest may have taken a document away since it was ranked.
     ranking = [fused for fused in ranking if fused.id in payloads]
     deeper = _deeper(corpus, asked, ranking)
+    # Nothing was asked in words, so that a snippet is the beginning of the text.
+    snippets = Snippets((), lambda _text: ())
     hits = []
     for rank, fused in enumerate(ranking, 1):
         payload: dict[str, Any] = payloads[fused.id]
@@ -110,7 +116,7 @@ def _recommend(
                 end=len(text),
                 payload=dict(payload.get("meta") or {}),
                 spaces=space_scores({**deeper.get(fused.id, {}), **fused.spaces}),
-                snippet=Snippet(text=text[:160]),
+                snippet=snippets.of(text),
             )
         )
     done = time.perf_counter()
@@ -151,52 +157,31 @@ def _conditions(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def _spaces(corpus: CorpusView, spaces: Sequence[str] | None) -> list[str]:
+def _spaces(corpus: CorpusView, spaces: Sequence[str] | None, weights: Mapping[str, float] | None) -> list[str]:
     there = [space.name for space in corpus.manifest.document_spaces]
     if spaces is None:
-        return [name for name in there if name != "word2vec"] or there
+        return [name for name in there if name != "word2vec" or name in (weights or {})] or there
     for space in spaces:
         if space not in there:
             raise UsageError(f"--spaces: documents of {corpus.name!r} have no space {space!r}; use {', '.join(there)}.")
     return list(dict.fromkeys(spaces))
 
 
-def _find(corpus: CorpusView, name: str, spaces: Sequence[str]) -> models.Record:
-    """The document of that id, else of that title, else of a title that is the same but for case, script or width."""
-    if not name.strip():
-        raise UsageError("A document to be like or unlike has no name; give an id or a title as a search shows it.")
-    for field in ("document_id", "title"):
-        if found := _having(corpus, field, name, spaces):
-            return _only(corpus, name, found)
-    shelf = corpus.collection(Shelf.DOCUMENTS)
-    titles = sorted({str((record.payload or {})["title"]) for record in corpus.store.scroll(shelf, payload=["title"])})
-    folded: dict[str, list[str]] = {}
-    for title in filter(str.strip, titles):
-        folded.setdefault(_fold(title), []).append(title)
-    if alike := folded.get(_fold(name)):
-        return _only(corpus, name, [record for title in alike for record in _having(corpus, "title", title, spaces)])
-    near = [folded[n][0] for n in difflib.get_close_matches(_fold(name), folded, n=3, cutoff=0.4)]
-    near = near or [title for title in titles if _fold(name) in _fold(title)][:3]
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "give an id or a title as a search shows it."
-    raise UsageError(f"The corpus {corpus.name!r} has no document {name!r}; {hint}")
+def _weights(
+    corpus: CorpusView, names: Sequence[str], spaces: Sequence[str] | None, weights: Mapping[str, float] | None
+) -> dict[str, float]:
+    """The weight of each space; those that were named by hand count alike where no weight is given."""
+    used = corpus.weights(names, weights)
+    # Tuning may have given a weight to whole documents' lists beside the passages'; here are documents alone.
+    return {name: used[name] if spaces is None or name in (weights or {}) else 1.0 for name in names}
 
 
-def _having(corpus: CorpusView, field: str, value: str, spaces: Sequence[str]) -> list[models.Record]:
-    wanted = models.Filter(must=[models.FieldCondition(key=field, match=models.MatchValue(value=value))])
-    shelf, shown = corpus.collection(Shelf.DOCUMENTS), ["title", "document_id"]
-    return list(corpus.store.scroll(shelf, query_filter=wanted, payload=shown, vectors=list(spaces)))
-
-
-def _only(corpus: CorpusView, name: str, found: Sequence[models.Record]) -> models.Record:
-    if len(found) > 1:
-        ids = sorted(str((record.payload or {})["document_id"]) for record in found)
-        shown = ", ".join(map(repr, ids[:5])) + (" …" if len(ids) > 5 else "")
-        raise UsageError(f"{len(ids)} documents of {corpus.name!r} are called {name!r}; give one's id: {shown}.")
-    return found[0]
-
-
-def _fold(title: str) -> str:
-    return normalize(" ".join(title.split())).casefold()
+def _refuse_both(liked: Sequence[models.Record], disliked: Sequence[models.Record]) -> None:
+    unwanted = {record.id for record in disliked}
+    for record in liked:
+        if record.id in unwanted:
+            named = str((record.payload or {})["document_id"])
+            raise UsageError(f"The document {named!r} is to be both like and unlike; name it in one of them only.")
 
 
 def _mean(
