@@ -102,10 +102,14 @@ def _vectors(corpus: CorpusView, resolved: Sequence[str]) -> npt.NDArray[np.floa
 
 def _resolve(corpus: CorpusView, word: str) -> str:
     """The word as the vocabulary spells it: as it is, or as the analyser would normalise it."""
-    if SPACE not in corpus.manifest.spaces:
+    name, spaces = corpus.name, corpus.manifest.spaces
+    if SPACE not in spaces:
         raise CorpusError(
-            f"The corpus {corpus.name!r} has no space {SPACE}; ingest it into a new corpus with --spaces {SPACE}."
+            f"The corpus {name!r} has no space {SPACE}; add it with: "
+            f"xunyi rebuild {name} --spaces {','.join([*spaces, SPACE])}"
         )
+    if not word.strip():
+        raise UsageError("A word is empty; write one that the corpus holds.")
     folded = corpus.lexical.analyzer.words(word)
     # Of several words none is the one that was asked for.
     candidates = [word.strip(), *(folded if len(folded) == 1 and _whole(word, folded[0]) else [])]
@@ -113,7 +117,17 @@ def _resolve(corpus: CorpusView, word: str) -> str:
     for candidate in candidates:
         if candidate in known and known[candidate].vector is not None:
             return candidate
-    raise UsageError(f"The corpus {corpus.name!r} does not know the word {word!r}; {_near(corpus, candidates[-1])}")
+    near = _near(corpus, candidates[-1])
+    least = corpus.manifest.word2vec.min_count
+    for candidate in candidates:
+        # A term counts all that has its stem: only where these are too few does it tell how often the word stands.
+        if candidate in known and known[candidate].cf < least:
+            times = "once" if known[candidate].cf == 1 else f"{known[candidate].cf} times"
+            raise UsageError(
+                f"The word {word!r} stands {times} in the corpus {name!r}, and only words that stand {least} times "
+                f"(--word2vec min_count={least}) have vectors; {near}"
+            )
+    raise UsageError(f"The corpus {name!r} does not know the word {word!r}; {near}")
 
 
 def _near(corpus: CorpusView, word: str) -> str:

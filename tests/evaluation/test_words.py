@@ -25,6 +25,7 @@ def place(tmp_path_factory):
     for n in range(150):
         group = GROUPS[n % 3]
         rows.append({"_id": str(n), "title": "", "text": "，".join(choose.choices(group, k=8))})
+    rows.append({"_id": "rare", "title": "", "text": "violet violet crimson"})
     path = folder / "corpus.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     (folder / "names.txt").write_text("\n".join(GROUPS[0] + GROUPS[2]), encoding="utf-8")
@@ -78,6 +79,36 @@ def test_an_unknown_word_is_a_sentence_with_near_spellings(corpus, word, near):
     assert "\n" not in str(caught.value)
 
 
+def test_a_rare_word_says_how_often_it_stands_and_how_often_it_must(corpus):
+    for word, times in (("crimson", "once"), ("Violet", "2 times")):
+        with pytest.raises(UsageError, match=f"stands {times} in the corpus 'c', and only words that stand 3 times"):
+            similar(corpus, word)
+
+
+@pytest.mark.parametrize("word", ["", " ", "　"])
+def test_an_empty_word_is_said_to_be_empty(corpus, word):
+    for ask in (lambda: similar(corpus, word), lambda: similarity(corpus, "red", word)):
+        with pytest.raises(UsageError, match="empty"):
+            ask()
+
+
+def test_an_analogy_is_three_words_or_any_number_added_and_taken_away(place, corpus):
+    def run(*arguments):
+        return CliRunner().invoke(
+            cli, ["words", "analogy", *arguments, "--corpus", "c", "--store", str(place / "store"), "--json"]
+        )
+
+    corpus.close()
+    three = json.loads(run("唐僧", "悟空", "red").stdout)
+    named = json.loads(run("--positive", "悟空", "--positive", "red", "--negative", "唐僧").stdout)
+    assert three["words"] == named["words"]
+    assert (three["a"], three["b"], three["c"]) == ("唐僧", "悟空", "red")
+    assert (named["positive"], named["negative"]) == (["悟空", "red"], ["唐僧"])
+    assert run("--positive", "悟空").exit_code == 0
+    for wrong in ((), ("red",), ("red", "blue", "grey", "pink"), ("red", "blue", "grey", "--positive", "pink")):
+        assert isinstance(run(*wrong).exception, UsageError)
+
+
 def test_the_commands_say_the_same_as_json(place, corpus):
     def run(*arguments):
         found = CliRunner().invoke(
@@ -97,7 +128,10 @@ def test_a_corpus_without_word_vectors_says_so(place):
     path = place / "corpus.jsonl"
     arguments = ["ingest", path, "--corpus", "plain", "--spaces", "tfidf", "--store", place / "store"]
     assert CliRunner().invoke(cli, [str(argument) for argument in arguments]).exit_code == 0
-    with Corpus("plain", str(place / "store")) as corpus, pytest.raises(CorpusError, match="--spaces"):
+    with (
+        Corpus("plain", str(place / "store")) as corpus,
+        pytest.raises(CorpusError, match="xunyi rebuild plain --spaces tfidf,word2vec"),
+    ):
         similar(corpus, "red")
 
 
