@@ -152,6 +152,32 @@ class Analyzer:
             lists.append(found)
         return lists
 
+    def cut_features(self, words: Sequence[str]) -> list[str]:
+        """The terms of ``tfidf`` in a text that was cut into ``words`` by hand; none reaches over two of them."""
+        if self.settings.preset == "article":
+            return article_features(" ".join(words))
+        found: list[str] = []
+        for word in words:
+            plain = normalize(word)
+            if not self._options.jieba or not _CHINESE.fullmatch(plain):
+                found.extend(self.features(word))
+                continue
+            found.append(plain)
+            if self._options.search:
+                parts = _segmenter(self._names, self._options.hmm).parts(plain)
+                found.extend(plain[at : at + size] for at, size in parts)
+        return found
+
+    def cut_words(self, words: Sequence[str]) -> list[str]:
+        """The words of ``word2vec`` in a text that was cut into ``words`` by hand: Chinese ones stay as they are."""
+        if self.settings.preset == "article":
+            return article_tokens(" ".join(words))
+        found: list[str] = []
+        for word in words:
+            plain = normalize(word)
+            found.extend([plain] if _CHINESE.fullmatch(plain) else self.words(plain))
+        return found
+
     def feature_bags(self, texts: Sequence[str]) -> Bags:
         """The counts of each text's ``features``, of all texts in one pass where the settings allow it."""
         options = self._options

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import issparse
 
+from encoders.bags import bags_of
+from encoders.normalize import normalize
 from schemas.errors import UsageError
+from schemas.manifest import CorpusManifest
+from schemas.spaces import SpaceKind
 
 if TYPE_CHECKING:
     from search.corpus import Corpus
@@ -21,15 +26,28 @@ if TYPE_CHECKING:
 Encode: TypeAlias = Callable[[list[str]], Any]
 """Gives two rows for two texts: a dense array ``(2, dim)`` or a sparse one ``(2, vocabulary)``."""
 
+LEXICAL = ("tfidf", "word2vec")
+
+_NOTHING = "one of the texts has nothing in it that is known there"
+_NEEDS_CORPUS = "needs a corpus: --corpus NAME"
+_NEEDS_ENCODER = "needs a corpus with an encoder that has it, such as bge-m3: --corpus NAME"
+
+_PARTED = re.compile(r"[/／\s]+")
+_UNSPACED = re.compile(
+    "[\u2e80-\u312f\u3190-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff0f\uff1a-\uff20\U00020000-\U0003ffff]"
+)
+"""Chinese and Japanese characters and their signs, which stand without blanks; Korean has them."""
+
 
 class TextComparison(BaseModel):
-    """Cosine of two texts by representation; None where one of them is empty in it."""
+    """Cosine of two texts by representation; None where there is none, for the reason that ``reasons`` gives."""
 
     model_config = ConfigDict(frozen=True)
 
     first: str
     second: str
     similarities: dict[str, float | None]
+    reasons: dict[str, str] = Field(default_factory=dict)
 
 
 def counts_cosine(first: Iterable[Hashable], second: Iterable[Hashable]) -> float | None:
@@ -67,69 +85,117 @@ def compare_texts(
     words: Callable[[str], Sequence[str]],
     encoders: Mapping[str, Encode] | None = None,
     ngram: int = 3,
+    read: Callable[[str], str] = str,
 ) -> TextComparison:
     """Compare two texts by word counts, character n-grams, and each of ``encoders``.
 
-    ``words`` splits a text (the analyser's words; ``pre_split`` for texts that are split already).
+    ``words`` splits a text (the analyser's words; ``pre_split`` for texts that are split already). The rest
+    sees what ``read`` makes of it (``joined`` for those), n-grams in one script, width and case.
     ``encoders`` maps a name (``tfidf``, ``word2vec``, ``dense``, ``sparse``) to what encodes both.
     """
+    texts = [read(first), read(second)]
+    grams = [char_ngrams(normalize(text), ngram) for text in texts]
     found: dict[str, float | None] = {
-        "words": counts_cosine(words(first), words(second)),
-        f"char_{ngram}grams": counts_cosine(char_ngrams(first, ngram), char_ngrams(second, ngram)),
+        "words": counts_cosine([normalize(word) for word in words(first)], [normalize(word) for word in words(second)]),
+        f"char_{ngram}grams": counts_cosine(*grams),
     }
     for name, encode in (encoders or {}).items():
-        found[name] = row_cosine(encode([first, second]))
-    return TextComparison(first=first, second=second, similarities=found)
+        found[name] = row_cosine(encode(texts))
+    reasons = {name: _NOTHING for name, value in found.items() if value is None}
+    return TextComparison(first=first, second=second, similarities=found, reasons=reasons)
 
 
 def pre_split(text: str) -> list[str]:
     """Split a text whose words are set apart already, by ``/`` or white space: 我/不爱/吃."""
-    return text.replace("/", " ").split()
+    return _PARTED.sub(" ", text).split()
+
+
+def joined(text: str) -> str:
+    """A text that is split already as it would be written: blanks only between words of which neither is Chinese."""
+    written = ""
+    for word in pre_split(text):
+        apart = written and not _UNSPACED.match(written[-1]) and not _UNSPACED.match(word)
+        written += f" {word}" if apart else word
+    return written
 
 
 def compare_in(
-    first: str, second: str, *, corpus: str | None = None, store: str | None = None, split: bool = False
+    first: str,
+    second: str,
+    *,
+    corpus: str | None = None,
+    store: str | None = None,
+    split: bool = False,
+    ngram: int = 3,
 ) -> TextComparison:
     """Compare two texts by counts and by the bundled model, or by all spaces of ``corpus``.
 
-    ``split`` says that the texts are words already, parted by ``/`` or white space.
+    ``split`` says that the texts are words already, parted by ``/`` or white space; ``ngram`` is how many
+    characters are counted together. What cannot be compared by is None, with what it needs.
     """
     from encoders.analysis import make_analyzer
     from search.corpus import Corpus
 
-    _require_words(first, second)
+    _require_words(first, second, split=split)
     if corpus is None:
         from encoders.registry import get_encoder
 
         encoder = get_encoder()
-        words = pre_split if split else make_analyzer().words
-        return compare_texts(
-            first, second, words=words, encoders={"dense": lambda texts: encoder.encode_queries(texts)["dense"]}
-        )
+        words, read = (pre_split, joined) if split else (make_analyzer().words, str)
+        encoders: dict[str, Encode] = {"dense": lambda texts: encoder.encode_queries(texts)["dense"]}
+        found = compare_texts(first, second, words=words, encoders=encoders, ngram=ngram, read=read)
+        return _with_all(found, {**dict.fromkeys(LEXICAL, _NEEDS_CORPUS), "sparse": _NEEDS_ENCODER})
     with Corpus(corpus, store) as opened:
-        return compare_by(opened, first, second, split=split)
+        return compare_by(opened, first, second, split=split, ngram=ngram)
 
 
-def compare_by(corpus: Corpus, first: str, second: str, *, split: bool = False) -> TextComparison:
-    """Compare two texts by counts and by all spaces of an open corpus; ``split`` as in ``compare_in``."""
-    _require_words(first, second)
-    return corpus.ask(lambda view: _compare(view, first, second, split))
+def compare_by(corpus: Corpus, first: str, second: str, *, split: bool = False, ngram: int = 3) -> TextComparison:
+    """Compare two texts by counts and by all spaces of an open corpus; the options are those of ``compare_in``."""
+    _require_words(first, second, split=split)
+    return corpus.ask(lambda view: _compare(view, first, second, split, ngram))
 
 
-def _compare(corpus: CorpusView, first: str, second: str, split: bool) -> TextComparison:
-    spaces = [name for name, space in corpus.manifest.spaces.items() if space.kind != "multi"]
-    rows = corpus.encode([first, second], spaces)
-    if "tfidf" in rows:
-        # As passages: with BM25 a query is bare counts, and its weights are the passages'.
-        rows["tfidf"] = corpus.lexical.encode_passages([first, second])["tfidf"]
+def _compare(corpus: CorpusView, first: str, second: str, split: bool, ngram: int) -> TextComparison:
+    manifest, lexical = corpus.manifest, corpus.lexical
+    spaces = [name for name, space in manifest.spaces.items() if space.kind is not SpaceKind.MULTI]
+    words, read = (pre_split, joined) if split else (lexical.analyzer.words, str)
+    rows: dict[str, Any] = corpus.encode([read(first), read(second)], [s for s in spaces if s in manifest.encoders])
+    # As passages: with BM25 a query is bare counts, and its weights are the passages'.
+    if split:
+        cut = [pre_split(text) for text in (first, second)]
+        features = bags_of([lexical.analyzer.cut_features(own) for own in cut])
+        rows |= lexical.encode_bags(features, bags_of([lexical.analyzer.cut_words(own) for own in cut]))
+    else:
+        rows |= lexical.encode_passages([first, second])
     encoders: dict[str, Encode] = {name: partial(_known, rows[name]) for name in spaces}
-    words = pre_split if split else corpus.lexical.analyzer.words
-    return compare_texts(first, second, words=words, encoders=encoders)
+    found = compare_texts(first, second, words=words, encoders=encoders, ngram=ngram, read=read)
+    return _with_all(found, _lacking(manifest, spaces))
 
 
-def _require_words(*texts: str) -> None:
+def _lacking(manifest: CorpusManifest, spaces: Sequence[str]) -> dict[str, str]:
+    """What a corpus would need for each representation that it has no space of."""
+    name, there = manifest.corpus, ",".join(manifest.spaces)
+    kinds = {manifest.spaces[space].kind for space in spaces if space in manifest.encoders}
+    needs = {space: f"add it with: xunyi rebuild {name} --spaces {there},{space}" for space in LEXICAL}
+    needs["dense"] = f"add it with: xunyi spaces add {name} bundled"
+    needs["sparse"] = f"add it with: xunyi spaces add {name} bge-m3 --spaces sparse"
+    held = {*spaces, *map(str, kinds)}
+    return {kind: f"the corpus has no such space; {remedy}" for kind, remedy in needs.items() if kind not in held}
+
+
+def _with_all(found: TextComparison, lacking: Mapping[str, str]) -> TextComparison:
+    """With rows of what is lacking, in the usual order: counts, lexical spaces, learned ones."""
+    rows = {**found.similarities, **dict.fromkeys(lacking)}
+    counts, usual = list(found.similarities)[:2], (*LEXICAL, "dense", "sparse")
+    order = dict.fromkeys([*counts, *(name for name in usual if name in rows), *rows])
+    return found.model_copy(
+        update={"similarities": {name: rows[name] for name in order}, "reasons": {**found.reasons, **lacking}}
+    )
+
+
+def _require_words(*texts: str, split: bool) -> None:
     for text in texts:
-        if not text.strip():
+        if not (pre_split(text) if split else text.strip()):
             raise UsageError("A text to compare is empty; write some words.")
 
 

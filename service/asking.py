@@ -67,13 +67,13 @@ def search_routes(metrics: Metrics, judges: frozenset[str]) -> APIRouter:
     def like(turn: Turn, body: RecommendBody) -> SearchResponse:
         """Whole documents like some and unlike others."""
         with turn as opened:
-            return recommend(opened, body.like, body.unlike, spaces=body.spaces, where=body.where, limit=body.limit)
+            return recommend(opened, **body.model_dump())
 
     @router.post("/compare")
     def compare(turn: Turn, body: CompareBody) -> TextComparison:
         """Two texts under every representation of the corpus, as cosines."""
         with turn as opened:
-            return compare_by(opened, body.first, body.second, split=body.split)
+            return compare_by(opened, body.first, body.second, split=body.split, ngram=body.ngram)
 
     return router
 

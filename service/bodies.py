@@ -84,6 +84,7 @@ class RecommendBody(_Body):
     like: list[Named] = Field(min_length=1, max_length=MOST_NAMES)
     unlike: list[Named] = Field(default_factory=list, max_length=MOST_NAMES)
     spaces: list[Name] | None = Field(None, max_length=MOST_NAMES)
+    weights: dict[Name, float] | None = Field(None, max_length=MOST_NAMES)
     where: list[Condition] = Field(default_factory=list, max_length=MOST_CONDITIONS)
     limit: int = Field(10, ge=1, le=MOST_HITS)
 
@@ -94,3 +95,4 @@ class CompareBody(_Body):
     first: str = Field(max_length=MAX_QUERY)
     second: str = Field(max_length=MAX_QUERY)
     split: bool = False
+    ngram: int = Field(3, ge=1, le=MAX_QUERY)

@@ -152,10 +152,16 @@ def test_a_run_file_that_cannot_be_is_refused_before_anything_is_measured(place,
     assert said in refused(found, 2, 3)
 
 
-def test_topics_of_two_documents_are_topics(place):
-    found = run(place, "topics", "two", "--topics", "3", "--json")
+def test_topics_are_at_most_as_many_as_documents_and_the_rest_is_said(place):
+    found = run(place, "topics", "two", "--topics", "3", "--documents", "1", "--json")
     assert found.exit_code == 0, found.output
-    assert len(json.loads(found.stdout)["topics"]) == 3
+    topics = json.loads(found.stdout)["topics"]
+    assert 1 <= len(topics) <= 2
+    assert {document["document_id"] for topic in topics for document in topic["documents"]} <= {"inn 1", "2"}
+    shown = run(place, "topics", "two", "--topics", "500", "--documents", "1")
+    assert shown.exit_code == 0
+    assert f"2 documents tell {len(topics)} topics apart, not 500." in shown.output
+    assert "西湖酒店 (2)" in shown.output
 
 
 def test_a_title_of_two_documents_asks_for_an_id_and_a_title_in_other_forms_is_found(place):
@@ -186,6 +192,31 @@ def test_explain_says_what_the_whole_document_is_and_its_weight_can_be_given(pla
     told = json.loads(run(place, "search", "airport", "--corpus", "long", "--json").stdout)
     assert told["weights"] == {"tfidf": 1.0, "tfidf:document": 1.0, "word2vec": 0.0}
     assert "whole document" not in run(place, "search", "airport", "--corpus", "c", "--explain").stdout
+
+
+def test_a_comparison_has_a_row_for_what_a_corpus_lacks_and_says_how_to_get_it(place):
+    found = json.loads(run(place, "compare", "酒店早餐", "早餐酒店", "--corpus", "c", "--ngram", "2", "--json").stdout)
+    rows, reasons = found["similarities"], found["reasons"]
+    assert list(rows) == ["words", "char_2grams", "tfidf", "word2vec", "dense", "sparse"]
+    assert {name for name, value in rows.items() if value is None} == set(reasons) == {"word2vec", "dense", "sparse"}
+    assert "xunyi rebuild c --spaces tfidf,word2vec" in reasons["word2vec"]
+    assert "xunyi spaces add c bge-m3 --spaces sparse" in reasons["sparse"]
+    shown = run(place, "compare", "酒店早餐", "早餐酒店", "--corpus", "c").output
+    assert "spaces add c bge-m3" in " ".join(shown.replace("│", " ").split())
+
+
+def test_words_that_are_split_already_are_seen_joined_and_weighed_as_they_were_split(place):
+    def rows(first, second):
+        return json.loads(run(place, "compare", first, second, "--pre-split", "--corpus", "c", "--json").stdout)
+
+    same = rows("酒店/在/西湖", "酒店 在　西湖")["similarities"]
+    assert [same[name] for name in ("words", "char_3grams", "tfidf")] == pytest.approx([1, 1, 1])
+    # 湖边 reaches over two of the first text's words.
+    parted = rows("西湖/边", "西/湖边")["similarities"]
+    assert parted["char_3grams"] == pytest.approx(1)
+    assert parted["words"] == 0
+    assert 0 < parted["tfidf"] < 1
+    assert "empty" in refused(run(place, "compare", "/", "text", "--pre-split"), 2)
 
 
 def test_explain_says_rank_score_and_share_of_every_space(place):

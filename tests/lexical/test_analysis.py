@@ -186,3 +186,13 @@ def test_matches_are_the_spans_whose_feature_was_asked_for(text, query, preset):
     made = analyzer(preset)
     features = set(made.features(query))
     assert sorted(made.finder(features)(text)) == sorted(s for s in made.spans(text) if s[2] in features)
+
+
+def test_words_cut_by_hand_are_the_terms_of_jiebas_presets_and_bound_the_ngrams_of_the_others():
+    cut = ["我", "不爱", "Hotels"]
+    assert analyzer("jieba").cut_features(cut) == ["我", "不爱", "hotel"]
+    assert analyzer("jieba-search").cut_features(["旧金山机场"])[0] == "旧金山机场"
+    assert sorted(analyzer("default").cut_features(cut)) == sorted(["我", "不", "爱", "不爱", "hotel"])
+    assert analyzer("article").cut_features(["quiet", "room"]) == ["quiet", "room", "quiet room"]
+    assert analyzer("default").cut_words(["不愛", "Hotels", "T恤"])[:2] == ["不爱", "hotels"]
+    assert analyzer("article").cut_words(["Quiet", "the", "Room"]) == ["quiet", "room"]

@@ -40,6 +40,10 @@ def test_recommendations_comparisons_and_corpora(client):
     assert alike["hits"][0]["title"] == "Harbour House"
     same = client.post("/v1/corpora/hotels/compare", json={"first": "airport", "second": "airport"}).json()
     assert same["similarities"]["tfidf"] == pytest.approx(1.0)
+    asked = {"first": "airport/inn", "second": "airport inn", "split": True, "ngram": 2}
+    assert client.post("/v1/corpora/hotels/compare", json=asked).json()["similarities"]["char_2grams"] == 1
+    weighed = client.post("/v1/corpora/hotels/recommend", json={"like": ["Runway Rest"], "weights": {"tfidf": 3}})
+    assert weighed.json()["weights"]["tfidf"] == 3
     (listed,) = client.get("/v1/corpora").json()["corpora"]
     assert listed["corpus"] == "hotels"
     assert listed["counts"]["documents"] == 4
