@@ -212,7 +212,7 @@ def test_reranking_by_token_vectors_that_are_not_there_says_how_to_get_them(plac
         cli, ["search", "roses", "--corpus", "c", "--rerank", "colbert", "--store", str(place / "store")]
     )
     assert isinstance(found.exception, CorpusError)
-    assert "--encoder bge-m3" in str(found.exception)
+    assert "xunyi spaces add c bge-m3 --spaces colbert" in str(found.exception)
 
 
 def test_tuning_reports_an_interval_stores_its_choice_and_searches_use_it(place, tmp_path):
