@@ -13,13 +13,13 @@ from schemas.errors import UsageError
 from schemas.ids import point_text
 from schemas.search import Hit, Snippet
 from search import Corpus
-from search.sharing import LEAST, shared_out
+from search.sharing import SHARE, shared_out
 from stores.embedded import EdgeStore
 from stores.nearest import Nearest
 from tests.search.conftest import fill, sparse_rows
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="batches are shared out on Linux only")
-MANY = 3 * LEAST
+MANY = 6 * SHARE
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def said(row):
 
 
 def answer(rows):
+    time.sleep(0.05)  # so that each process comes to have some
     return [said(row) for row in rows]
 
 
@@ -100,7 +101,8 @@ def test_a_share_whose_process_dies_is_answered_here(store):
     nothing_is_left()
 
 
-def test_a_share_that_never_comes_is_answered_here(store):
+def test_a_share_that_never_comes_is_answered_here(store, monkeypatch):
+    monkeypatch.setattr("search.sharing.PATIENCE", 0.5)
     here = os.getpid()
 
     def hangs(rows):
@@ -136,7 +138,7 @@ def test_a_forked_process_opens_nothing(store):
 
 
 def test_few_queries_and_those_beside_other_threads_stay_in_one_process(store):
-    assert len(processes(shared_out(store, LEAST, answer))) == 1
+    assert len(processes(shared_out(store, SHARE, answer))) == 1
     done = threading.Event()
     other = threading.Thread(target=done.wait)
     other.start()
