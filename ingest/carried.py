@@ -42,7 +42,10 @@ class CarriedVectors:
         self._old = old
         self._new = new
         self._passages = {name: new.spaces[name] for name in copied}
-        self._documents = {space.name: space for space in new.document_spaces if space.name in copied}
+        # The mean of what is rounded is another than the mean, rounded.
+        rounded = new.storage.datatype == "float16" != old.storage.datatype
+        means = new.encoders if rounded else ()
+        self._documents = {s.name: s for s in new.document_spaces if s.name in copied and s.name not in means}
         self._encoded = {name: new.spaces[name] for name in encoded}
         self._fill = fill
         self._resumed = resumed
