@@ -18,7 +18,7 @@ _TO_BEGIN = {
     "analyzer": "How text becomes terms: default, jieba, char, words, article …",
     "user_dict": "Names that Chinese words must be cut into whole: one a line, as jieba's user dictionaries have them.",
     "weighting": "Weights of the tfidf space [default: tfidf].",
-    "word2vec": "Word2Vec's training: dim, window, min_count, max_words, epochs, negative, sample … Repeatable.",
+    "word2vec": "Word2Vec's training: dim, window, min_count, max_words, epochs, sample, phrases=1 … Repeatable.",
     "max_tokens": "Token budget of a passage [default: 256].",
     "titles": "Encode the title with each passage [default: yes].",
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from encoders.analysis import make_analyzer
 from encoders.bags import Bags, bags_of
 from encoders.base import TermLookup
 from encoders.lsa import DIM, encode_lsa
+from encoders.phrases import with_pairs
 from encoders.query_features import query_features
 from encoders.tfidf import encode_bags
 from encoders.word2vec import encode_word_bags
@@ -60,7 +61,11 @@ class LexicalEncoder:
     def _words(self, texts: Sequence[str], words: Sequence[Sequence[str]] | None = None) -> Bags | None:
         if not self.has_words:
             return None
-        return bags_of(self.analyzer.word_lists(texts) if words is None else words)
+        return self.word_bags(self.analyzer.word_lists(texts) if words is None else words)
+
+    def word_bags(self, words: Iterable[Sequence[str]]) -> Bags:
+        """The counts of each text's words, and of its pairs where the corpus has phrases."""
+        return bags_of(map(with_pairs, words) if self._manifest.word2vec.phrases else words)
 
     def encode_bags(self, features: Bags | None, words: Bags | None, *, query: bool = False) -> dict[str, VectorBatch]:
         """One row a text in each of the corpus's lexical spaces, from what was counted of the texts."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from encoders.bags import Bags
 from encoders.base import TermArrays
 from encoders.counting import LIMIT, TermCounter
+from encoders.phrases import is_pair
 from encoders.word2vec import WordCounts, word_counts
 from schemas.manifest import FitStats, TfidfSettings, Word2VecSettings
 from schemas.spaces import Term
@@ -34,13 +35,13 @@ class VocabularyBuilder:
         self._word_tokens = 0
 
     def add(self, feature_lists: Iterable[Sequence[str]], word_lists: Iterable[Sequence[str]] = ()) -> None:
-        """Count some passages: the features of each, and the words of each."""
+        """Count some passages: the features of each, and the words of each with or without their pairs."""
         for features in feature_lists:
             self._passages += 1
             self._tokens += len(features)
             self._features.add(features)
         for words in word_lists:
-            self._word_tokens += len(words)
+            self._word_tokens += sum(not is_pair(word) for word in words)
             self._words.add(words)
 
     def add_bags(self, features: Bags | None, words: Bags | None = None) -> None:
@@ -52,7 +53,7 @@ class VocabularyBuilder:
             self._features.add_totals(terms, df.tolist(), cf.tolist())
         if words is not None:
             terms, df, cf = words.totals()
-            self._word_tokens += int(cf.sum())
+            self._word_tokens += sum(n for word, n in zip(terms, cf.tolist(), strict=True) if not is_pair(word))
             self._words.add_totals(terms, df.tolist(), cf.tolist())
 
     def merge(self, other: VocabularyBuilder) -> None:
@@ -65,7 +66,7 @@ class VocabularyBuilder:
 
     def words_for(self, settings: Word2VecSettings) -> WordCounts:
         """The words that Word2Vec is trained for."""
-        return word_counts(((word, cf) for word, _, cf in self._words.items()), self._word_tokens, settings)
+        return word_counts(lambda: ((word, cf) for word, _, cf in self._words.items()), self._word_tokens, settings)
 
     def build(self, settings: TfidfSettings) -> Vocabulary:
         """Choose the features as scikit-learn's CountVectorizer does; columns go by sorted term.

@@ -6,6 +6,7 @@ import heapq
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from encoders.bags import Bags, bags_of
 from encoders.base import TermLookup, term_arrays
+from encoders.phrases import Items, is_pair, join, phrases, with_pairs
 from schemas.manifest import FitStats, Word2VecSettings
 
 Matrix = npt.NDArray[np.float32]
@@ -28,18 +30,21 @@ _MOST_EPOCHS = 30
 
 
 class _Sentences:
-    """Word lists to be read again each epoch, empty ones left out and long ones cut in pieces."""
+    """Word lists to be read again each epoch, empty ones left out and long ones cut in pieces, ``phrases`` joined."""
 
     def __init__(self, source: Path | Iterable[Sequence[str]]) -> None:
         self._source = source
         self.words = 0
+        self.phrases: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[list[str]]:
         self.words = 0
         for words in read_spool(self._source) if isinstance(self._source, Path) else self._source:
-            self.words += len(words)
             for start in range(0, len(words), _LONGEST_SENTENCE):
-                yield list(words[start : start + _LONGEST_SENTENCE])
+                piece = list(words[start : start + _LONGEST_SENTENCE])
+                joined = join(piece, self.phrases) if self.phrases else piece
+                self.words += len(joined)
+                yield joined
 
 
 def read_spool(path: Path) -> Iterator[list[str]]:
@@ -64,17 +69,27 @@ def epochs_for(words: int) -> int:
 
 
 class WordCounts(NamedTuple):
-    """The words that get vectors, by word, with how often each stands; and how many words the texts have in all."""
+    """The words and phrases that get vectors, by word, how often each stands, and how many words all texts have."""
 
     kept: dict[str, int]
     total: int
 
 
-def word_counts(counts: Iterable[tuple[str, int]], total: int, settings: Word2VecSettings) -> WordCounts:
-    """Choose the words that stand ``min_count`` times, the ``max_words`` most frequent; of equals the first by word."""
+def word_counts(items: Items, total: int, settings: Word2VecSettings) -> WordCounts:
+    """Choose the words that stand ``min_count`` times, the ``max_words`` most frequent; of equals the first by word.
+
+    With ``phrases`` the pairs among the items are judged too, and what is a phrase is chosen as a word is.
+    """
+    words = _most_frequent((item for item in items() if not is_pair(item[0])), settings)
+    if settings.phrases:
+        words = _most_frequent(chain(words.items(), phrases(items, words, total)), settings)
+    return WordCounts(words, total)
+
+
+def _most_frequent(counts: Iterable[tuple[str, int]], settings: Word2VecSettings) -> dict[str, int]:
     frequent = ((-n, word) for word, n in counts if n >= settings.min_count)
     chosen = heapq.nsmallest(settings.max_words, frequent) if settings.max_words else list(frequent)
-    return WordCounts({word: -n for n, word in sorted(chosen, key=itemgetter(1))}, total)
+    return {word: -n for n, word in sorted(chosen, key=itemgetter(1))}
 
 
 def train(
@@ -103,6 +118,9 @@ def train(
         hashfxn=_stable_hash,
     )
     counts = counts or _counted(sentences, settings)
+    if found := frozenset(filter(is_pair, counts.kept)):
+        sentences.phrases = found
+        counts = _left(sentences, counts, settings)
     # gensim logs a warning of its own for an empty corpus, and fails on training without words
     if not counts.kept:
         return [], np.zeros((0, settings.dim), dtype=np.float32)
@@ -117,8 +135,16 @@ def train(
 def _counted(sentences: _Sentences, settings: Word2VecSettings) -> WordCounts:
     counts: Counter[str] = Counter()
     for sentence in sentences:
-        counts.update(sentence)
-    return word_counts(counts.items(), sentences.words, settings)
+        counts.update(with_pairs(sentence) if settings.phrases else sentence)
+    return word_counts(counts.items, sentences.words, settings)
+
+
+def _left(sentences: _Sentences, counts: WordCounts, settings: Word2VecSettings) -> WordCounts:
+    """How often words and phrases stand once the phrases are joined: of 紧箍儿 咒 little is left of 咒 alone."""
+    left: Counter[str] = Counter()
+    for sentence in sentences:
+        left.update(word for word in sentence if word in counts.kept)
+    return WordCounts(_most_frequent(left.items(), settings), sentences.words)
 
 
 def _centred(vectors: Matrix) -> Matrix:

@@ -11,6 +11,7 @@ import numpy as np
 
 from encoders.analysis import Analyzer, make_analyzer
 from encoders.bags import Bags, bags_of
+from encoders.phrases import with_pairs
 from encoders.registry import counter_from_identity
 from encoders.word2vec import spool_line
 from ingest.splitting import CountTokens, estimate_tokens, split
@@ -47,12 +48,15 @@ class BlockSettings:
     titles: bool
     sentences: bool = False
     """Whether the words are wanted in their order too, for Word2Vec to be trained on."""
+    phrases: bool = False
+    """Whether pairs of neighbours are counted beside the words."""
 
     @classmethod
     def of(cls, manifest: CorpusManifest, *, sentences: bool = False) -> BlockSettings:
         """Those of a corpus."""
         spaces = manifest.spaces
-        return cls(manifest.analyzer, "tfidf" in spaces, "word2vec" in spaces, manifest.titles, sentences)
+        words, phrases = "word2vec" in spaces, manifest.word2vec.phrases
+        return cls(manifest.analyzer, "tfidf" in spaces, words, manifest.titles, sentences, phrases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def analyze(documents: Sequence[Planned], settings: BlockSettings) -> Block:
             for row in range(int(first[at]), int(first[at + 1])):
                 whole.extend(own[row])
             lists.append(whole)
-        words = bags_of(lists)
+        words = bags_of(map(with_pairs, lists) if settings.phrases else lists)
     return Block(list(documents), features, words, document_rows, sentences)
 
 

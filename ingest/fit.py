@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from encoders.lsa import EvenSample, fit_lsa
+from encoders.phrases import with_pairs
 from encoders.vocabulary import Vocabulary, VocabularyBuilder
 from encoders.word2vec import WordCounts, fit_components, train
 from encoders.word2vec_process import train_apart
@@ -91,6 +92,8 @@ class Fitter:
         write(term for term in vocabulary if term.term in counts.kept)
         step = max(1, self._sentences.lines // COMPONENT_SAMPLE)
         sample = list(islice(self._sentences, 0, None, step))
+        if self._word2vec.phrases:
+            sample = [with_pairs(words) for words in sample]
         vocabulary.stats = fit_components(sample, vocabulary.lookup, self._word2vec, vocabulary.stats)
         return vocabulary
 

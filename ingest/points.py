@@ -12,6 +12,7 @@ from qdrant_client import models
 
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
+from encoders.phrases import words_only
 from ingest.blocks import Block, Planned, indexed_text
 from ingest.encoding import Vectors
 from ingest.payloads import document_payload, passage_hash, passage_payload
@@ -89,7 +90,7 @@ class Written:
 
 def since_fit(block: Block, target: Target) -> list[dict[str, int]] | None:
     """What each document of the block has that the fit did not know; None where that is not counted."""
-    bags = block.features if block.features is not None else block.words
+    bags = block.features if block.features is not None else block.words and words_only(block.words)
     if not target.fitted_before or target.lexical is None or bags is None:
         return None
     return unknown_terms(bags.take(block.document_rows), target.lexical.lookup, words=block.features is None)

@@ -64,6 +64,7 @@ class Word2VecSettings(BaseModel):
     ``sample`` leaves out frequent words at random, within the range that gensim's authors advise: below
     0.001 training is twice as fast, and the window reaches further. Of words that stand ``min_count`` times the
     ``max_words`` most frequent get vectors (0: all do), which bounds the memory of training and of an ingest.
+    ``phrases`` makes two words that belong together one word more, as ``new york`` (``encoders/phrases.py``).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -80,6 +81,7 @@ class Word2VecSettings(BaseModel):
     seed: int = 20130116
     sif_a: float = 1e-3
     remove_components: int = 1
+    phrases: bool = False
 
 
 class SplitterSettings(BaseModel):

@@ -164,7 +164,7 @@ def _compare(corpus: CorpusView, first: str, second: str, split: bool, ngram: in
     if split:
         cut = [pre_split(text) for text in (first, second)]
         features = bags_of([lexical.analyzer.cut_features(own) for own in cut])
-        rows |= lexical.encode_bags(features, bags_of([lexical.analyzer.cut_words(own) for own in cut]))
+        rows |= lexical.encode_bags(features, lexical.word_bags([lexical.analyzer.cut_words(own) for own in cut]))
     else:
         rows |= lexical.encode_passages([first, second])
     encoders: dict[str, Encode] = {name: partial(_known, rows[name]) for name in spaces}

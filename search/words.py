@@ -111,8 +111,10 @@ def _resolve(corpus: CorpusView, word: str) -> str:
     if not word.strip():
         raise UsageError("A word is empty; write one that the corpus holds.")
     folded = corpus.lexical.analyzer.words(word)
-    # Of several words none is the one that was asked for.
-    candidates = [word.strip(), *(folded if len(folded) == 1 and _whole(word, folded[0]) else [])]
+    # Of several words none is the one that was asked for, but two may be a phrase.
+    asked = " ".join(folded)
+    longest = 2 if corpus.manifest.word2vec.phrases else 1
+    candidates = [word.strip(), *([asked] if 1 <= len(folded) <= longest and _whole(word, asked) else [])]
     known = corpus.terms(candidates)
     for candidate in candidates:
         if candidate in known and known[candidate].vector is not None:

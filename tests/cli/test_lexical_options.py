@@ -31,8 +31,8 @@ def test_a_dictionary_that_cannot_be_read_is_one_sentence(tmp_path):
 
 
 def test_word2vec_takes_its_own_settings():
-    settings = word2vec_settings(("epochs=20", "sample=1e-4", "skip_gram=false"))
-    assert (settings.epochs, settings.sample, settings.skip_gram) == (20, 1e-4, False)
+    settings = word2vec_settings(("epochs=20", "sample=1e-4", "skip_gram=false", "phrases=1"))
+    assert (settings.epochs, settings.sample, settings.skip_gram, settings.phrases) == (20, 1e-4, False, True)
 
 
 @pytest.mark.parametrize("value", ["epochs", "epoch=3", "epochs=many", "dim=0", "sample=2", "window=-1", "sif_a=0"])
