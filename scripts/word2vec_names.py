@@ -6,7 +6,7 @@ the other's neighbours in the whole vocabulary (MRR, and the share within the fi
 often its cosine is above that of two unrelated names (AUC; 0.5 says nothing).
 
     xunyi corpora download journey-to-the-west
-    python scripts/word2vec_names.py journey_to_the_west.txt [--encoding gb18030]
+    python scripts/word2vec_names.py journey_to_the_west.txt [--encoding gb18030] [--phrases] [--seeds 5]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -97,31 +97,31 @@ def halves() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     return pairs[::2], pairs[1::2]
 
 
-def gensim_defaults(lists: Sequence[Sequence[str]]) -> tuple[list[str], np.ndarray[Any, Any]]:
+def gensim_defaults(lists: Sequence[Sequence[str]], seed: int = 1) -> tuple[list[str], np.ndarray[Any, Any]]:
     """What gensim gives where nobody chose anything: CBOW, window 5, 5 epochs, words from 5 occurrences."""
     from gensim.models import Word2Vec
 
-    model = Word2Vec([list(words) for words in lists], workers=1, seed=1)
+    model = Word2Vec([list(words) for words in lists], workers=1, seed=seed)
     return list(model.wv.index_to_key), model.wv.get_normed_vectors()
 
 
-def phrased(lists: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Words that often follow each other as one (gensim's Phrases, Mikolov et al. 2013)."""
+def phrased(
+    lists: Sequence[Sequence[str]], scoring: str = "default", threshold: float = 10.0, least: int = 5
+) -> list[list[str]]:
+    """Words that often follow each other as one (gensim's Phrases, Mikolov et al. 2013), by its defaults or others."""
     from gensim.models.phrases import Phrases
 
-    found = Phrases(lists, min_count=5, threshold=10.0, delimiter="")
-    return [list(found[words]) for words in lists]
+    found = Phrases(lists, min_count=least, threshold=threshold, scoring=scoring, delimiter=" ")
+    return [[word.replace(" ", "") for word in found[words]] for words in lists]
 
 
-def main() -> None:
-    """Print a row for each choice of settings."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("novel", type=Path)
-    parser.add_argument("--encoding", help="[default: found]")
-    given = parser.parse_args()
-    plain, cut = word_lists(given.novel, given.encoding), word_lists(given.novel, given.encoding, names())
+Choice: TypeAlias = tuple[list[list[str]], Word2VecSettings | None]
+
+
+def of_settings(plain: list[list[str]], cut: list[list[str]]) -> dict[str, Choice]:
+    """Choices of Word2Vec's settings; ``cut`` are the words by the dictionary of names."""
     ours = Word2VecSettings()
-    choices: dict[str, tuple[list[list[str]], Word2VecSettings | None]] = {
+    return {
         "gensim's defaults": (plain, None),
         "ours": (plain, ours),
         "ours, names": (cut, ours),
@@ -131,18 +131,58 @@ def main() -> None:
         "names, sample 1e-5": (cut, ours.model_copy(update={"sample": 1e-5})),
         "names, CBOW, 20 epochs": (cut, ours.model_copy(update={"skip_gram": False, "epochs": 20})),
         "names, 200 dimensions": (cut, ours.model_copy(update={"dim": 200})),
-        "names, phrases": (phrased(cut), ours),
     }
-    print(f"{'':24}{'chosen on: MRR  in 10   AUC':30}{'held out: MRR  in 10   AUC  unrelated  related':50}seconds")
+
+
+def of_phrases(plain: list[list[str]], cut: list[list[str]]) -> dict[str, Choice]:
+    """Choices of which pairs are phrases, from none and many to few, without and with the dictionary of names."""
+    ours = Word2VecSettings()
+    choices: dict[str, Choice] = {}
+    for name, lists in (("ours", plain), ("names", cut)):
+        choices[name] = (lists, ours)
+        choices[f"{name}, phrases=1"] = (lists, ours.model_copy(update={"phrases": True}))
+        for scoring, threshold, least in (
+            ("default", 10.0, 5),
+            ("default", 100.0, 5),
+            ("default", 1000.0, 5),
+            ("npmi", 0.3, 5),
+            ("npmi", 0.5, 5),
+            ("npmi", 0.7, 5),
+            ("npmi", 0.9, 5),
+            ("npmi", 0.5, 10),
+        ):
+            joined = phrased(lists, scoring, threshold, least)
+            choices[f"{name}, {scoring} {threshold:g}, {least} times"] = (joined, ours)
+    return choices
+
+
+def main() -> None:
+    """Print a row for each choice."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("novel", type=Path)
+    parser.add_argument("--encoding", help="[default: found]")
+    parser.add_argument("--phrases", action="store_true", help="compare which pairs of words are joined as phrases")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="train each N times: means, ± of the MRR")
+    given = parser.parse_args()
+    plain, cut = word_lists(given.novel, given.encoding), word_lists(given.novel, given.encoding, names())
+    choices = (of_phrases if given.phrases else of_settings)(plain, cut)
+    chosen, held_out = "chosen on: MRR        in 10   AUC", "held out: MRR        in 10   AUC unrelated related"
+    print(f"{'':34}{chosen:36}{held_out:52}seconds")
     for name, (lists, settings) in choices.items():
         started = time.perf_counter()
-        words, vectors = gensim_defaults(lists) if settings is None else train(lists, settings)
-        seconds = time.perf_counter() - started
-        first, second = (measure(words, vectors, half) for half in halves())
+        scores = []
+        for seed in range(given.seeds):
+            own = settings and settings.model_copy(update={"seed": settings.seed + seed})
+            words, vectors = train(lists, own) if own else gensim_defaults(lists, seed + 1)
+            # A phrase is compared with the list as it is written.
+            words = [word.replace(" ", "") for word in words]
+            scores.append([measure(words, vectors, half) for half in halves()])
+        seconds = (time.perf_counter() - started) / given.seeds
+        (first, second), (spread, other) = np.mean(scores, axis=0), np.std(scores, axis=0, ddof=int(given.seeds > 1))
         print(
-            f"{name:24}{first.mrr:14.3f} {first.within_ten:6.3f} {first.auc:6.3f}  "
-            f"{second.mrr:14.3f} {second.within_ten:6.3f} {second.auc:6.3f} "
-            f"{second.unrelated:8.3f} {second.related:8.3f} {seconds:8.1f}"
+            f"{name:34}{first[0]:14.3f} ±{spread[0]:.3f} {first[1]:6.3f} {first[2]:6.3f}"
+            f"{second[0]:14.3f} ±{other[0]:.3f} {second[1]:6.3f} {second[2]:6.3f} "
+            f"{second[3]:8.3f} {second[4]:8.3f} {seconds:8.1f}"
         )
 
 
