@@ -112,6 +112,7 @@ def create_shelves(store: Store, manifest: CorpusManifest) -> None:
     store.create_payload_index(documents, "document_id", "keyword")
     store.create_payload_index(documents, "title", "keyword")
     store.create_payload_index(documents, "chapter", "keyword")
+    store.create_payload_index(documents, "source", "keyword")
     for field, kind in manifest.payload_fields.items():
         for shelf in (passages, documents):
             store.create_payload_index(shelf, f"{META}.{field}", index_type(kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -39,6 +40,8 @@ class Plan:
     rejected_rows: list[RejectedReport] = field(default_factory=list)
     unsure: set[str] = field(default_factory=set)
     """Sources of rows set aside that may belong to documents which stand."""
+    replaced: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Changed documents that stand under another source, by that one and the one they come from now."""
 
 
 def document_hash(document: Document, titles: bool) -> str:
@@ -103,6 +106,8 @@ class Planner:
                     self.plan.added += 1
                 else:
                     self.plan.changed += 1
+                    if old_source != document.source:
+                        self.plan.replaced[old_source, document.source] += 1
                 if not self._only_compare:
                     yield Planned(document, [], digest, old_passages)
             progress(self.plan.documents)

@@ -17,6 +17,7 @@ from ingest.encoding import EncoderRecipe, encoder_for, encoders_of, tokens_sent
 from ingest.executors import Executor
 from ingest.fit import Fitter, write_terms
 from ingest.mending import Losses, find_losses, settle, short_documents
+from ingest.naming import keep_names
 from ingest.payloads import FieldTypes
 from ingest.plan import Plan, Planner
 from ingest.points import Target
@@ -86,7 +87,9 @@ class Run:
     def run(self, sources: Sequence[Source], reading: ReadOptions, strict: bool) -> IngestReport:
         """Read and compare everything, then write what is new or changed; raises what ``ingest`` does."""
         started = time.perf_counter()
-        sources = self._with_heading(sources, reading.heading)
+        standing = self._collection(Shelf.DOCUMENTS) if self._known and not self._losses.documents_gone else None
+        named = keep_names(sources, self._store, standing)
+        sources = self._with_heading(named.sources, reading.heading)
         fitter = None
         if any(name in self._manifest.spaces for name in LEXICAL_SPACES) and not self._known and not self.dry_run:
             fitter = Fitter(self._manifest)
@@ -95,6 +98,12 @@ class Run:
         spool = Spool()
         self._stack.callback(spool.close)
         plan = self._read(sources, reading, strict, spool, fields, fitter)
+        self._warnings += [
+            f"{plan.replaced[old, new]:,} documents of {old}, which is not there any more, are now as {new} has them; "
+            f"if both are wanted, ingest {old} again from where it is."
+            for new, old in named.heirs.items()
+            if plan.replaced[old, new]
+        ]
         if plan.documents == 0:
             raise InputError(
                 f"{', '.join(str(s.path) for s in sources)}: no document could be read"
