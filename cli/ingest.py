@@ -129,12 +129,12 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     'of the line is the title. The corpus keeps it for later ingests; --heading "" takes it back [default: found].',
 )
 @lexical_options()
-@click.option("--strict", is_flag=True, help="Stop at the first bad row instead of setting it aside.")
+@click.option("--strict", is_flag=True, help="Stop at the first bad row or file instead of setting it aside.")
 @click.option(
     "--rejected",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write every row set aside to this JSONL file: source, line, reason and the whole row as text, to be mended.",
+    help="Write every row or file set aside to this JSONL file: source, line, reason and the row as text, to be mended.",
 )
 @click.option("--prune", is_flag=True, help="Remove documents that came from PATH and are not there any more.")
 @worker_options()
@@ -165,7 +165,8 @@ def command(
 ) -> None:
     r"""Read files or folders into a corpus, making it where there is none.
 
-    Running it again does only what is new or changed. A bad row is set aside and reported.
+    Running it again does only what is new or changed. A bad row, or a bad book among others, is set aside and
+    reported.
 
     \b
     Examples:
@@ -209,7 +210,8 @@ def _show(report: IngestReport) -> None:
     for source in report.sources:
         out.print(printable(f"{source.path}: {source.kind}, {source.encoding} ({source.reason})"), markup=False)
     _warn(report)
-    if report.nothing_changed and not report.warnings:
+    # One warning may be of files passed over; any other is of documents that are missing.
+    if report.nothing_changed and len(report.warnings) <= bool(report.passed_over):
         out.print(f"Nothing changed: all {report.unchanged:,} documents stand in the corpus already.")
     if report.rejected_file is not None:
         out.print(f"Rows set aside are in {report.rejected_file}.", markup=False)
@@ -218,7 +220,7 @@ def _show(report: IngestReport) -> None:
         out.print(f"{report.removed:,} documents gone from the source were removed.")
     for path in report.not_pruned:
         warn(
-            f"Nothing was removed of {path}: rows of it were set aside, which may be documents that stand; "
+            f"Nothing was removed of {path}: it or rows of it were set aside, which may be documents that stand; "
             f"mend them, then prune."
         )
     if report.dry_run:

@@ -68,12 +68,16 @@ def read_into(
 
 
 def documents_of(
-    sources: Sequence[Source], reading: ReadOptions, strict: bool, met: MetIds
+    sources: Sequence[Source], reading: ReadOptions, strict: bool, met: MetIds, unread: Sequence[Rejected] = ()
 ) -> Iterator[Document | Rejected]:
-    """All documents of all sources; an id met twice anywhere in the run is set aside; all are noted in ``met``."""
+    """The files ``unread``, then all documents of all sources.
+
+    An id met twice anywhere in the run is set aside; all are noted in ``met``.
+    """
+    yield from unread
     for source in sources:
         for item in read(source, reading, met):
             if strict and isinstance(item, Rejected):
                 where = f"{item.source}, line {item.line}" if item.line else item.source
-                raise RowError(f"{where}: {item.reason}; mend the row, or leave out --strict to set it aside.")
+                raise RowError(f"{where}: {item.reason.rstrip('.')}; mend it, or leave out --strict to set it aside.")
             yield item

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ingest.executors import ExecutorName, make_executor
-from ingest.readers import ReadOptions, open_sources
+from ingest.readers import ReadOptions, find_sources
 from ingest.rejects import RejectedFile
 from ingest.stages import Progress, Run
 from schemas.errors import UsageError
@@ -39,9 +39,10 @@ def ingest(
     user's own). All input is read and checked before anything is written. Documents that stand
     unchanged are passed over, so that a second run, or one after a crash, does only what is left.
 
-    ``rejected`` is a JSONL file for every row set aside: source, line, reason and the whole row. ``prune``
+    Of several files, books that cannot be read are set aside as bad rows are. ``rejected`` is a JSONL file
+    for every row set aside: source, line (none for a whole file), reason and the whole row. ``prune``
     removes documents that came from one of ``paths`` and that the run did not meet, after all files
-    were read to their end; of a file with rows set aside none, since such a row may be one of them.
+    were read to their end; of a file with rows set aside, or that is set aside itself, none, since they may be there.
     ``dry_run`` compares and reports, and writes nothing to the store. ``workers`` processes split,
     segment and count (0: this one does); the points are the same whatever their number, and with
     ``executor="ray"``, where Ray's workers do that and ``encoder_workers`` of its actors encode (by
@@ -60,17 +61,19 @@ def ingest(
             f"paths is a {type(paths).__name__}; write a table to a file (CSV, Parquet) and give its path."
         )
     named = [_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    sources = open_sources(named, reading)
+    found = find_sources(named, reading, strict=strict)
     with ExitStack() as stack:
         opened = stack.enter_context(as_store(store))
         pool = make_executor(workers, executor, encoder_workers=encoder_workers, ray_address=ray_address)
         stack.callback(pool.close)
         run = Run(opened, corpus, options, pool, progress or (lambda *_: None), stack)
         if rejected is not None:
-            run.rejected = RejectedFile(Path(rejected), [Path(source.path) for source in sources])
+            run.rejected = RejectedFile(
+                Path(rejected), [*(s.path for s in found.sources), *(Path(r.source) for r in found.unread)]
+            )
             stack.callback(run.rejected.close)
         run.prune, run.dry_run, run.paths = prune, dry_run, named
-        return run.run(sources, reading, strict)
+        return run.run(found, reading, strict)
 
 
 def _path(path: str | Path) -> Path:

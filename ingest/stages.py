@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from encoders.base import Encoder
@@ -22,12 +23,13 @@ from ingest.payloads import FieldTypes
 from ingest.plan import Plan, Planner
 from ingest.points import Target
 from ingest.prune import Scope, gone_documents, remove_documents
-from ingest.readers import MetIds, ReadOptions, Source, with_heading
+from ingest.readers import Found, MetIds, ReadOptions, Source, told, with_heading
 from ingest.reading import block_maker, documents_of, read_into
 from ingest.rejects import RejectedFile
 from ingest.spool import Spool
 from ingest.staleness import with_staleness
 from ingest.write import write_documents
+from schemas.documents import Document, Rejected
 from schemas.errors import InputError, StoreFull
 from schemas.ingest import (
     LEXICAL_SPACES,
@@ -84,11 +86,11 @@ class Run:
         # Until the first ingest is whole, what it writes is what the fit was made on, cut off or not.
         self._fitted_before = found is not None and found.counts.documents > 0
 
-    def run(self, sources: Sequence[Source], reading: ReadOptions, strict: bool) -> IngestReport:
+    def run(self, found: Found, reading: ReadOptions, strict: bool) -> IngestReport:
         """Read and compare everything, then write what is new or changed; raises what ``ingest`` does."""
         started = time.perf_counter()
         standing = self._collection(Shelf.DOCUMENTS) if self._known and not self._losses.documents_gone else None
-        named = keep_names(sources, self._store, standing)
+        named = keep_names(found.sources, self._store, standing)
         sources = self._with_heading(named.sources, reading.heading)
         fitter = None
         if any(name in self._manifest.spaces for name in LEXICAL_SPACES) and not self._known and not self.dry_run:
@@ -97,7 +99,8 @@ class Run:
         fields = FieldTypes(self._manifest.payload_fields)
         spool = Spool()
         self._stack.callback(spool.close)
-        plan = self._read(sources, reading, strict, spool, fields, fitter)
+        items = partial(documents_of, sources, reading, strict, unread=found.unread)
+        plan = self._read(sources, items, spool, fields, fitter)
         self._warnings += [
             f"{plan.replaced[old, new]:,} documents of {old}, which is not there any more, are now as {new} has them; "
             f"if both are wanted, ingest {old} again from where it is."
@@ -123,7 +126,8 @@ class Run:
         elif not self.dry_run and self._new_heading:
             self._store.write_manifest(self._manifest)
         self._seconds["total"] = time.perf_counter() - started
-        return self._report(sources, plan)
+        self._warnings += told(found.passed_over, reading.kind)
+        return self._report(sources, plan, found.passed_over)
 
     def _with_heading(self, sources: Sequence[Source], heading: str | None) -> Sequence[Source]:
         """The sources with the pattern of headings that was asked for, which is recorded, or else the recorded one."""
@@ -135,8 +139,7 @@ class Run:
     def _read(
         self,
         sources: Sequence[Source],
-        reading: ReadOptions,
-        strict: bool,
+        items: Callable[[MetIds], Iterator[Document | Rejected]],
         spool: Spool,
         fields: FieldTypes,
         fitter: Fitter | None,
@@ -154,7 +157,7 @@ class Run:
         self._stack.callback(met.close)
         times = read_into(
             spool,
-            documents_of(sources, reading, strict, met),
+            items(met),
             planner,
             block_maker(self._manifest, self._encoder, sentences=fitter is not None),
             self._pool,
@@ -288,7 +291,7 @@ class Run:
     def _collection(self, shelf: Shelf) -> str:
         return collection_name(self._corpus, self._manifest.generation, shelf)
 
-    def _report(self, sources: Sequence[Source], plan: Plan) -> IngestReport:
+    def _report(self, sources: Sequence[Source], plan: Plan, passed_over: Mapping[str, int]) -> IngestReport:
         counts = self._manifest.counts
         return IngestReport(
             corpus=self._corpus,
@@ -309,6 +312,7 @@ class Run:
             removed=plan.removed,
             not_pruned=sorted(plan.unsure) if self.prune else [],
             dry_run=self.dry_run,
+            passed_over=dict(passed_over),
             warnings=self._warnings,
             tokens_sent=tokens_sent(self._encoder),
             rejected_file=str(self.rejected.path) if self.rejected is not None else None,

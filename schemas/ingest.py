@@ -110,9 +110,10 @@ class IngestReport(BaseModel):
     ``encoded`` counts the passages that learned encoders made vectors of, ``taken_over`` those that stood
     unchanged in documents that were written again. ``seconds`` are by stage; they overlap, so they need
     not add up to ``total``. ``removed`` counts documents that were gone from the source; ``not_pruned`` are
-    files of which none were removed, since rows of theirs were set aside; ``rejected_file`` holds every
+    files of which none were removed, since they or rows of theirs were set aside; ``rejected_file`` holds every
     rejected row, where one was asked for. ``tokens_sent`` are those that an embeddings API counted;
-    ``warnings`` say what the corpus had lost.
+    ``passed_over`` counts files in folders that are not read, by suffix; ``warnings`` say so too, and what
+    the corpus had lost.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -134,6 +135,7 @@ class IngestReport(BaseModel):
     tokens_sent: int = 0
     removed: int = 0
     not_pruned: list[str] = Field(default_factory=list)
+    passed_over: dict[str, int] = Field(default_factory=dict)
     dry_run: bool = False
     warnings: list[str] = Field(default_factory=list)
     seconds: dict[str, float]

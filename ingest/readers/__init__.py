@@ -8,20 +8,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ingest.readers.epub import read_epub
+from ingest.readers.files import told
 from ingest.readers.met_ids import MetIds
 from ingest.readers.novel import read_novel, with_heading
 from ingest.readers.options import KINDS, Kind, ReadOptions, Source
-from ingest.readers.sources import open_sources
+from ingest.readers.sources import Found, find_sources, open_sources
 from ingest.readers.tables import read_table
 from schemas.documents import Document, Rejected
 
-__all__ = ["KINDS", "Kind", "MetIds", "ReadOptions", "Source", "open_sources", "read", "with_heading"]
+__all__ = [
+    "KINDS",
+    "Found",
+    "Kind",
+    "MetIds",
+    "ReadOptions",
+    "Source",
+    "find_sources",
+    "open_sources",
+    "read",
+    "told",
+    "with_heading",
+]
 
 
 def read(
     source: Source, options: ReadOptions | None = None, met: MetIds | None = None
 ) -> Iterator[Document | Rejected]:
     """The documents of one source in order; a row set aside comes as ``Rejected`` with its line and reason.
+
+    So does a page of an EPUB that is damaged, without a line.
 
     ``met`` are the ids met so far; hand the same to every source of a run, so that an id met twice
     is set aside. ``options`` were settled by :func:`open_sources`.
@@ -34,9 +49,9 @@ def read(
     if source.kind != "novel":
         yield from read_table(source, met)
         return
-    for document in read_epub(source) if source.format == "epub" else read_novel(source):
-        if met.add(document.id):
-            yield document
+    for item in read_epub(source) if source.format == "epub" else read_novel(source):
+        if isinstance(item, Rejected) or met.add(item.id):
+            yield item
         else:
-            reason = f"repeats the id {document.id!r}, which was met before"
+            reason = f"repeats the id {item.id!r}, which was met before"
             yield Rejected(source.path.as_posix(), None, reason, repeats=True)

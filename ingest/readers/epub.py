@@ -21,7 +21,7 @@ from ingest.readers.epub_page import Page, extract
 from ingest.readers.headings import Heading, parse_heading, squeeze
 from ingest.readers.options import Source
 from ingest.readers.text import clean
-from schemas.documents import JSON, Document, Stretch
+from schemas.documents import JSON, Document, Rejected, Stretch
 from schemas.errors import InputError
 
 MAX_MEMBER_BYTES = 1 << 26
@@ -63,19 +63,26 @@ def open_book(path: Path) -> Book:
 
 def epub_text(path: Path) -> str:
     """The whole source text, which the spans of passages count in."""
-    return clean("".join(page.text for _, page in _pages(open_book(path))))
+    return clean("".join(page.text for _, page in _pages(open_book(path)) if isinstance(page, Page)))
 
 
-def read_epub(source: Source) -> Iterator[Document]:
+def read_epub(source: Source) -> Iterator[Document | Rejected]:
     """The chapters in the spine's order; pages without text and tables of contents are left out.
 
+    A page that is missing or damaged is set aside. The number of its chapter, as which it counts, stays free for it,
+    so that those after it are called as they are in the whole book.
+
     Raises:
-        InputError: a file of the book is damaged.
+        InputError: the book is damaged as a whole.
     """
     book = open_book(source.path)
     offset, number = 0, 0
     part: str | None = None
     for name, page in _pages(book):
+        if isinstance(page, InputError):
+            number += 1
+            yield Rejected(str(source.path), None, str(page).removeprefix(str(source.path)).lstrip(",: "))
+            continue
         start_of_page, offset = offset, offset + len(page.text)
         if page.is_contents or name == book.navigation or _mostly_links(page):
             continue
@@ -140,15 +147,22 @@ def _mostly_links(page: Page) -> bool:
     return page.link_chars > 0 and page.link_chars >= 0.6 * visible
 
 
-def _pages(book: Book) -> Iterator[tuple[str, Page]]:
+def _pages(book: Book) -> Iterator[tuple[str, Page | InputError]]:
+    """The pages of the spine, or why one cannot be read; one that makes the book too long is the last."""
     total = 0
     with _archive(book.path) as archive:
         for name in book.spine:
-            data = _read(book.path, archive, name)
-            total += len(data)
-            if total > MAX_TOTAL_BYTES:
-                raise InputError(f"{book.path} unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB; no book is so long.")
-            yield name, extract(decoded(book.path, name, data))
+            try:
+                data = _read(book.path, archive, name)
+                total += len(data)
+                if total > MAX_TOTAL_BYTES:
+                    yield name, InputError(f"unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB; no book is so long.")
+                    return
+                page = extract(decoded(book.path, name, data))
+            except InputError as error:
+                yield name, error
+                continue
+            yield name, page
 
 
 # -- the package ----------------------------------------------------------------------------------
@@ -233,6 +247,6 @@ def _read(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
         with archive.open(info) as file:
             return file.read(MAX_MEMBER_BYTES)
     except KeyError as error:
-        raise InputError(f"{path} is a damaged EPUB: {name} is missing; make the file anew.") from error
+        raise InputError(f"{path}, {name}: it is missing, the EPUB is damaged; make the file anew.") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}, {name}: the EPUB is damaged or protected ({error}); make the file anew.") from error

@@ -6,35 +6,22 @@ import csv
 import itertools
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.decoding import broken_bytes, find_encoding, read_lines
 from ingest.readers.columns import find_columns, looks_like_hotels
 from ingest.readers.epub import open_book
+from ingest.readers.files import BOOKS, FORMATS, find_files, refuse_foreign, stems_of
 from ingest.readers.novel import describe, novel_outline
 from ingest.readers.options import Format, Kind, ReadOptions, Source
 from ingest.readers.parquet import parquet_columns
 from ingest.readers.row import MAX_ROW_CHARS
 from ingest.readers.rows import csv_header
+from schemas.documents import Rejected
 from schemas.errors import InputError
 
-FORMATS: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".tab": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-    ".txt": "text",
-    ".text": "text",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".epub": "epub",
-}
-_BOOKS: frozenset[Format] = frozenset({"text", "markdown", "epub"})
 _NAMES: dict[Format, str] = {
     "csv": "CSV",
     "jsonl": "JSONL",
@@ -45,7 +32,6 @@ _NAMES: dict[Format, str] = {
 }
 _SAMPLE_LINES = 100
 _SAMPLE_CHARS = 1 << 17
-_SUFFIXES = ", ".join(FORMATS)
 
 
 def open_sources(paths: Sequence[str | os.PathLike[str]], options: ReadOptions | None = None) -> list[Source]:
@@ -58,48 +44,44 @@ def open_sources(paths: Sequence[str | os.PathLike[str]], options: ReadOptions |
         DecodeError: a file's encoding cannot be found.
         UsageError: an encoding does not exist.
     """
+    return find_sources(paths, options, strict=True).sources
+
+
+@dataclass(slots=True)
+class Found:
+    """The sources of a run, the books that could not be read, and how many files were passed over, by suffix."""
+
+    sources: list[Source]
+    unread: list[Rejected]
+    passed_over: dict[str, int]
+
+
+def find_sources(
+    paths: Sequence[str | os.PathLike[str]], options: ReadOptions | None = None, *, strict: bool = False
+) -> Found:
+    """As :func:`open_sources`; of several files, those that are books and cannot be read are set aside.
+
+    Raises:
+        InputError: no file can be read, or a table cannot, or with ``strict`` any.
+    """
     options = options or ReadOptions()
-    files = list(dict.fromkeys(file for path in paths for file in _files(Path(path), options.kind)))
-    if not files:
+    files = find_files([Path(path) for path in paths], options.kind)
+    if not files.paths:
         raise InputError("no file was given; name at least one file or folder.")
-    return [_source(file, stem, options) for file, stem in zip(files, _stems(files), strict=True)]
-
-
-def _files(path: Path, kind: Kind | None) -> list[Path]:
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the path.")
-    if not path.is_dir():
-        if not path.is_file():
-            raise InputError(f"{path} is no regular file; give a file or a folder.")
-        return [path]
-    found: list[Path] = []
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            file = Path(folder) / name
-            known = FORMATS.get(file.suffix.lower())
-            if known is None or name.startswith(".") or not file.is_file() or not file.stat().st_size:
-                continue
-            if kind is None or (kind == "novel") == (known in _BOOKS):
-                found.append(file)
-    if not found:
-        wanted = f" as {kind}" if kind else ""
-        raise InputError(f"the folder {path} holds nothing readable{wanted}; it reads {_SUFFIXES}.")
-    return sorted(found, key=lambda file: file.relative_to(path).parts)
-
-
-def _stems(files: Sequence[Path]) -> list[str]:
-    """The files' names without suffix; where two are the same, with as much of their folders as tells them apart."""
-    stems = [file.stem for file in files]
-    parts = [file.absolute().with_suffix("").parts for file in files]
-    for depth in range(2, max(map(len, parts), default=0) + 1):
-        twice = {stem for stem, count in Counter(stems).items() if count > 1}
-        if not twice:
-            return stems
-        stems = ["/".join(part[-depth:]) if stem in twice else stem for stem, part in zip(stems, parts, strict=True)]
-    # Only the suffix is left to differ: book.txt beside book.md.
-    twice = {stem for stem, count in Counter(stems).items() if count > 1}
-    return [f.name if s in twice else s for s, f in zip(stems, files, strict=True)]
+    found = Found([], [], dict(files.passed_over))
+    first: InputError | None = None
+    for file, stem in zip(files.paths, stems_of(files.paths), strict=True):
+        try:
+            found.sources.append(_source(file, stem, options))
+        except InputError as error:
+            is_table = FORMATS.get(file.suffix.lower(), "text") not in BOOKS or options.kind in {"hotels", "records"}
+            if strict or is_table:
+                raise
+            first = first or error
+            found.unread.append(Rejected(str(file), None, str(error).removeprefix(str(file)).lstrip(",: ")))
+    if first is not None and not found.sources:
+        raise first
+    return found
 
 
 def _source(path: Path, stem: str, options: ReadOptions) -> Source:
@@ -111,6 +93,7 @@ def _source(path: Path, stem: str, options: ReadOptions) -> Source:
         raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
     if not size:
         raise InputError(f"{path} is empty; give a file with text in it.")
+    refuse_foreign(path, start)
     form = _format(path, start)
     if form == "epub":
         if options.kind not in {None, "novel"}:
@@ -121,7 +104,7 @@ def _source(path: Path, stem: str, options: ReadOptions) -> Source:
             raise InputError(f"{path} is a Parquet table, not a novel; read it with --as records.")
         return _table(path, stem, options, form, None, ",", parquet_columns(path))
     # Who reads a table sets a broken row aside; who reads a book is strict, whatever this says.
-    by_row = form not in _BOOKS or options.kind in {"hotels", "records"} or start.lstrip().startswith(b"{")
+    by_row = form not in BOOKS or options.kind in {"hotels", "records"} or start.lstrip().startswith(b"{")
     return _text_source(path, stem, options, form, find_encoding(path, options.encoding, by_row=by_row))
 
 
@@ -131,10 +114,10 @@ def _text_source(path: Path, stem: str, options: ReadOptions, form: Format, enco
         raise InputError(f"{path} is empty; give a file with text in it.")
     known = path.suffix.lower() in FORMATS
     is_json = first.lstrip().startswith("{")
-    if form in _BOOKS and (options.kind in {"hotels", "records"} or (not known and is_json)):
+    if form in BOOKS and (options.kind in {"hotels", "records"} or (not known and is_json)):
         form = "jsonl" if is_json else "csv"
-    if form in _BOOKS or options.kind == "novel":
-        return _novel_source(path, stem, encoding, form if form in _BOOKS else "text")
+    if form in BOOKS or options.kind == "novel":
+        return _novel_source(path, stem, encoding, form if form in BOOKS else "text")
     if form == "jsonl":
         if first.lstrip().startswith("["):
             raise InputError(f"{path} is a JSON array; write one JSON object a line (JSONL).")
