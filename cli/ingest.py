@@ -29,7 +29,7 @@ from cli.worker_options import worker_options
 from schemas.errors import UsageError
 
 if TYPE_CHECKING:
-    from ingest.readers import Kind
+    from ingest.readers import EncodingErrors, Kind
     from schemas.ingest import IngestReport
     from schemas.storage import StorageSettings
 
@@ -116,6 +116,13 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
 @encoder_settings
 @click.option("--encoding", metavar="E", help="The files' encoding, such as gb18030 [default: found].")
 @click.option(
+    "--encoding-errors",
+    type=click.Choice(["strict", "replace"]),
+    default="strict",
+    show_default=True,
+    help="What becomes of bytes that are no text in the encoding: an error, or U+FFFD in their place, counted.",
+)
+@click.option(
     "--column",
     "columns",
     multiple=True,
@@ -134,7 +141,7 @@ def _columns(values: tuple[str, ...]) -> dict[str, str]:
     "--rejected",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write every row or file set aside to this JSONL file: source, line, reason and the row as text, to be mended.",
+    help="Write every row or file set aside to this JSONL file: source, line, reason and the row itself, to be mended.",
 )
 @click.option("--prune", is_flag=True, help="Remove documents that came from PATH and are not there any more.")
 @worker_options()
@@ -151,6 +158,7 @@ def command(
     encoder: str | None,
     encoder_options: dict[str, Any],
     encoding: str | None,
+    encoding_errors: EncodingErrors,
     columns: tuple[str, ...],
     heading: str | None,
     lexical: dict[str, Any],
@@ -181,7 +189,9 @@ def command(
     from ingest import CorpusOptions, ReadOptions, ingest
 
     options = CorpusOptions(spaces=spaces, encoder=encoder, encoder_options=encoder_options, storage=storage, **lexical)
-    reading = ReadOptions(kind=kind, encoding=encoding, columns=_columns(columns), heading=heading)
+    reading = ReadOptions(
+        kind=kind, encoding=encoding, encoding_errors=encoding_errors, columns=_columns(columns), heading=heading
+    )
     bars = Bars(quiet=as_json or log_format is not None)
     with bars.context():
         report = ingest(

@@ -10,9 +10,19 @@ import codecs
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
+from ingest.byte_samples import (
+    ESCAPE,
+    ESCAPED,
+    FAMILIES,
+    decode,
+    few_broken_lines,
+    fit,
+    nearly_chinese,
+    nearly_utf8,
+)
 from ingest.plausibility import plausibility
 from schemas.errors import DecodeError, InputError, UsageError
 
@@ -31,15 +41,15 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-_FAMILIES = (("utf-16-le",), ("utf-16-be",), ("gb18030",), ("big5", "cp950", "big5hkscs"), ("cp1252", "latin-1"))
-"""Candidates by family, narrow before wide: the first of a family that decodes the whole file is taken."""
 
-
-def find_encoding(path: str | os.PathLike[str], named: str | None = None, *, by_row: bool = False) -> str:
+def find_encoding(
+    path: str | os.PathLike[str], named: str | None = None, *, by_row: bool = False, replace: bool = False
+) -> str:
     """The name of the file's encoding; ``open(path, encoding=name)`` reads the same text as :func:`read_text`.
 
     A ``named`` encoding is taken at its word, only a byte-order mark is allowed for. ``by_row``: whoever reads the
-    file sets rows aside that are no text, so that UTF-8 with a few broken bytes is UTF-8 and no error.
+    file sets rows aside that are no text, so that UTF-8 with a few broken bytes is UTF-8 and no error. With ``replace``
+    a few are none in any encoding.
 
     Raises:
         UsageError: there is no encoding of that name.
@@ -56,30 +66,42 @@ def find_encoding(path: str | os.PathLike[str], named: str | None = None, *, by_
     for mark, name in _MARKS:
         if sample.startswith(mark):
             return name
-    if b"\0" not in sample and _decode(sample, "utf-8", complete) is not None:
+    if b"\0" not in sample and decode(sample, "utf-8", complete) is not None:
         return "utf-8"
-    if by_row and _nearly_utf8(sample):
+    if (by_row or replace) and nearly_utf8(sample):
         return "utf-8"
     try:
-        return _most_plausible(path, sample, complete)
+        return _most_plausible(path, sample, complete, replace)
     except DecodeError:
-        if by_row and _few_broken_lines(sample):
+        if by_row and few_broken_lines(sample):
             return "utf-8"
         raise
 
 
-def read_text(path: str | os.PathLike[str], encoding: str, *, escape: bool = False) -> Iterator[str]:
+def read_text(
+    path: str | os.PathLike[str], encoding: str, *, escape: bool = False, replace: bool = False
+) -> Iterator[str]:
     r"""The decoded text in chunks, newlines as ``\n``; strict, in bounded memory.
 
     With ``escape`` bytes that are no UTF-8 come as lone surrogates, for :func:`broken_bytes`. In other encodings
     they stay an error: there a broken byte may be read together with its neighbours, be they quotes or commas.
+    With ``replace`` each byte that is no text, in any encoding, comes as U+FFFD.
 
     Raises:
         DecodeError: bytes that are no text in ``encoding``, with their offset and line.
         InputError: the file cannot be read.
     """
-    path = Path(path)
-    errors = "surrogateescape" if escape and encoding in _ESCAPED else "strict"
+    errors = ESCAPE if replace else "surrogateescape" if escape and encoding in _ESCAPED else "strict"
+    for text in _decoded(Path(path), encoding, errors):
+        yield ESCAPED.sub("\ufffd", text) if replace and not text.isascii() else text
+
+
+def replaced_bytes(path: str | os.PathLike[str], encoding: str) -> int:
+    """For how many bytes of the file :func:`read_text` gives U+FFFD with ``replace``."""
+    return sum(len(ESCAPED.findall(text)) for text in _decoded(Path(path), encoding, ESCAPE))
+
+
+def _decoded(path: Path, encoding: str, errors: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)(errors)
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     offset, line = 0, 1
@@ -102,16 +124,21 @@ def read_text(path: str | os.PathLike[str], encoding: str, *, escape: bool = Fal
 
 
 def read_lines(
-    path: str | os.PathLike[str], encoding: str, max_chars: int | None = None, *, escape: bool = False
+    path: str | os.PathLike[str],
+    encoding: str,
+    max_chars: int | None = None,
+    *,
+    escape: bool = False,
+    replace: bool = False,
 ) -> Iterator[str]:
     r"""The decoded lines, each with its ``\n`` (the last perhaps without).
 
     Of a line longer than ``max_chars`` only the first ``max_chars + 1`` characters come, so that memory
-    stays bounded; its line feed is kept. ``escape`` as for :func:`read_text`.
+    stays bounded; its line feed is kept. ``escape`` and ``replace`` as for :func:`read_text`.
     """
     pieces: list[str] = []
     size = 0
-    for chunk in read_text(path, encoding, escape=escape):
+    for chunk in read_text(path, encoding, escape=escape, replace=replace):
         start = 0
         while (end := chunk.find("\n", start)) >= 0:
             piece = chunk[start:end]
@@ -142,14 +169,6 @@ def with_replacements(line: str) -> str:
     return line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def may_be_broken(broken: int, whole: int, telling: int) -> bool:
-    """Whether a table in UTF-8 may have so many rows that are not, beside ``whole`` ones, ``telling`` beyond ASCII.
-
-    More than these few would be a file in another encoding, of which every row beyond ASCII is broken.
-    """
-    return broken <= whole and broken <= max(3, telling // 10)
-
-
 def _refusal(path: Path, encoding: str, error: UnicodeDecodeError, consumed: int, line: int) -> DecodeError:
     # The codec sees what it kept from the last chunk and this chunk; both end where we have read to.
     at = consumed - len(error.object) + error.start
@@ -158,7 +177,7 @@ def _refusal(path: Path, encoding: str, error: UnicodeDecodeError, consumed: int
     bad = error.object[error.start : error.end][:4].hex(" ") or "nothing"
     return DecodeError(
         f"{path}, line {line}, byte {at}: the bytes {bad} are no text in {encoding}; "
-        "name the file's encoding with --encoding."
+        "name another encoding with --encoding, or have U+FFFD in their place with --encoding-errors replace."
     )
 
 
@@ -182,7 +201,7 @@ def _named(path: Path, named: str) -> str:
         both = [
             (plausibility(text, name), name)
             for name in ("utf-16-le", "utf-16-be")
-            if (text := _decode(sample, name, complete)) is not None
+            if (text := decode(sample, name, complete)) is not None
         ]
         return max(both)[1] if both else "utf-16-le"
     return name
@@ -205,32 +224,22 @@ def _sample(path: Path) -> tuple[bytes, bool]:
         return data, False
 
 
-def _decode(data: bytes, encoding: str, complete: bool) -> str | None:
-    try:
-        return codecs.getincrementaldecoder(encoding)("strict").decode(data, final=complete)
-    except UnicodeDecodeError:
-        return None
-
-
-def _most_plausible(path: Path, sample: bytes, complete: bool) -> str:
-    if _nearly_utf8(sample):
+def _most_plausible(path: Path, sample: bytes, complete: bool, replace: bool) -> str:
+    if nearly_utf8(sample):
         # One broken byte must not turn a UTF-8 file into another encoding's noise: say where it is.
         for _ in read_text(path, "utf-8"):
             pass
     controls = sum(1 for byte in sample if byte < 9 or 13 < byte < 32)
     has_nul = b"\0" in sample
-    if has_nul and controls <= len(sample) / 50 and _decode(sample, "utf-8", complete) is not None:
+    if has_nul and controls <= len(sample) / 50 and decode(sample, "utf-8", complete) is not None:
         # A stray NUL in text; what reads rows and chapters makes a blank of it, as of other control characters.
         return "utf-8"
-    ranked = [found for family in _FAMILIES if (found := _fit(family, sample, complete, has_nul)) is not None]
-    best = max(ranked, key=lambda found: found[0], default=None)
-    if best is None or best[0] < 0:
+    ranked = [found for family in FAMILIES if (found := fit(family, sample, complete, has_nul)) is not None]
+    best = max(ranked, key=lambda found: found[0], default=(-1.0, ()))
+    if best[0] < 0:
         if has_nul or controls > len(sample) / 50:
             raise InputError(f"{path} is binary, not text; give a text, CSV, JSONL, Parquet or EPUB file.")
-        raise DecodeError(
-            f"{path}: its bytes are no plausible text in UTF-8, UTF-16, GB18030, Big5 or cp1252; "
-            "name its encoding with --encoding."
-        )
+        return _nearly(path, sample, complete, replace)
     names = best[1]
     if complete or len(names) == 1:
         return names[0]
@@ -245,30 +254,14 @@ def _most_plausible(path: Path, sample: bytes, complete: bool) -> str:
     return names[0]
 
 
-def _nearly_utf8(sample: bytes) -> bool:
-    text = sample.decode("utf-8", "replace")
-    bad = text.count("\ufffd")
-    good = sum(1 for char in text if char > "\x7f") - bad
-    return b"\0" not in sample and good >= 3 and 0 < bad <= max(3, good // 10) and good > bad
-
-
-def _few_broken_lines(sample: bytes) -> bool:
-    lines = [line for line in sample.splitlines() if line.strip()]
-    broken = sum(_decode(line, "utf-8", True) is None for line in lines)
-    return may_be_broken(broken, len(lines) - broken, sum(not line.isascii() for line in lines) - broken)
-
-
-def _fit(family: Sequence[str], sample: bytes, complete: bool, has_nul: bool) -> tuple[float, Sequence[str]] | None:
-    """How plausible the family's first member that decodes the sample is, with the members from it on."""
-    wide = family[0].startswith("utf-16")
-    if has_nul and not wide:
-        return None
-    for at, name in enumerate(family):
-        text = _decode(sample, name, complete)
-        if text is not None:
-            score = plausibility(text, name)
-            if wide:
-                # Any even run of bytes is some UTF-16: without a mark it must be clearly better.
-                score = -1.0 if score < 0.6 else score if has_nul else score - 0.3
-            return score, family[at:]
-    return None
+def _nearly(path: Path, sample: bytes, complete: bool, replace: bool) -> str:
+    """The encoding that the file is in but for bytes that are no text, which are replaced or else refused."""
+    found = nearly_chinese(sample, complete)
+    if found is None:
+        raise DecodeError(
+            f"{path}: its bytes are no plausible text in UTF-8, UTF-16, GB18030, Big5 or cp1252; "
+            "name its encoding with --encoding."
+        )
+    for _ in read_text(path, found, replace=replace):
+        pass  # says where
+    return found

@@ -11,13 +11,14 @@ from ingest.readers.epub import read_epub
 from ingest.readers.files import told
 from ingest.readers.met_ids import MetIds
 from ingest.readers.novel import read_novel, with_heading
-from ingest.readers.options import KINDS, Kind, ReadOptions, Source
+from ingest.readers.options import KINDS, EncodingErrors, Kind, ReadOptions, Source
 from ingest.readers.sources import Found, find_sources, open_sources
 from ingest.readers.tables import read_table
 from schemas.documents import Document, Rejected
 
 __all__ = [
     "KINDS",
+    "EncodingErrors",
     "Found",
     "Kind",
     "MetIds",

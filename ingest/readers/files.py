@@ -27,24 +27,8 @@ FORMATS: dict[str, Format] = {
 }
 BOOKS: frozenset[Format] = frozenset({"text", "markdown", "epub"})
 _PACKED = frozenset({".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tgz"})
-_FOREIGN = frozenset(
-    [
-        ".pdf",
-        ".doc",
-        ".docx",
-        ".odt",
-        ".rtf",
-        ".ppt",
-        ".pptx",
-        ".xls",
-        ".xlsx",
-        ".ods",
-        ".mobi",
-        ".azw",
-        ".azw3",
-        ".djvu",
-    ]
-)
+_FOREIGN_NAMES = ".pdf .doc .docx .odt .rtf .ppt .pptx .xls .xlsx .ods .mobi .azw .azw3 .djvu"
+_FOREIGN = frozenset(_FOREIGN_NAMES.split())
 _SUFFIXES = ", ".join(FORMATS)
 
 

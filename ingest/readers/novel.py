@@ -18,13 +18,15 @@ MAX_DOCUMENT_CHARS = 1 << 24
 """A chapter longer than this (16 Mi characters) goes on in another document, to bound memory."""
 
 
-def novel_outline(path: Path, encoding: str, *, markdown: bool, heading: str | None = None) -> Outline:
+def novel_outline(
+    path: Path, encoding: str, *, markdown: bool, heading: str | None = None, replace: bool = False
+) -> Outline:
     """The outline of a text file, in one streaming pass; where no line matches ``heading``, in another without it."""
     if heading:
-        found = outline(_lines(path, encoding), markdown=markdown, own=HeadingPattern.of(heading))
+        found = outline(_lines(path, encoding, replace), markdown=markdown, own=HeadingPattern.of(heading))
         if found.sections:
             return found
-    return outline(_lines(path, encoding), markdown=markdown)
+    return outline(_lines(path, encoding, replace), markdown=markdown)
 
 
 def with_heading(source: Source, heading: str | None) -> Source:
@@ -32,15 +34,16 @@ def with_heading(source: Source, heading: str | None) -> Source:
     if not heading or source.kind != "novel" or source.format == "epub":
         return source
     markdown = source.format == "markdown"
-    found = novel_outline(source.path, source.encoding or "utf-8", markdown=markdown, heading=heading)
+    encoding, replaced = source.encoding or "utf-8", source.replace
+    found = novel_outline(source.path, encoding, markdown=markdown, heading=heading, replace=replaced)
     began = source.reason.split(";", 1)[0]
     how = "by --heading" if found.own is not None else f"no line matches --heading {heading!r}"
     return replace(source, heading=heading, reason=f"{began}; {describe(found)} ({how}).")
 
 
-def _lines(path: Path, encoding: str) -> Iterator[str]:
+def _lines(path: Path, encoding: str, replace: bool) -> Iterator[str]:
     """The lines, which Unicode's own ends of lines and pages end as well."""
-    for line in read_lines(path, encoding):
+    for line in read_lines(path, encoding, replace=replace):
         yield from line.splitlines(keepends=True)
 
 
@@ -62,11 +65,11 @@ def describe(found: Outline) -> str:
 def read_novel(source: Source) -> Iterator[Document]:
     """The chapters of a text file in order, or one document where it has no headings."""
     encoding, markdown = source.encoding or "utf-8", source.format == "markdown"
-    found = novel_outline(source.path, encoding, markdown=markdown, heading=source.heading)
+    found = novel_outline(source.path, encoding, markdown=markdown, heading=source.heading, replace=source.replace)
     whole = Section(Heading("", found.title or source.stem, 1, ""), found.body_start, None, None)
     sections = found.sections or [whole]
     number = 0
-    lines = _Positioned(_lines(source.path, encoding))
+    lines = _Positioned(_lines(source.path, encoding, source.replace))
     for section in sections:
         for text, stretches in _bodies(lines, section, found):
             if not text.strip():

@@ -13,6 +13,8 @@ from schemas.errors import UsageError
 Kind: TypeAlias = Literal["hotels", "novel", "records"]
 Format: TypeAlias = Literal["csv", "jsonl", "parquet", "text", "markdown", "epub"]
 
+EncodingErrors: TypeAlias = Literal["strict", "replace"]
+
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _ROLES = {
@@ -34,18 +36,23 @@ class ReadOptions:
     ``columns`` maps a role to a column's name: ``id``, ``title`` (or ``name``), ``text`` (or
     ``desc``, ``body``) and ``address``. ``heading`` is a regular expression of the lines that head the
     chapters of novels in plain text and Markdown, whose group ``title``, or first group, is the title; an
-    empty one takes back a corpus's own. What is None or left out is found from each file.
+    empty one takes back a corpus's own. What is None or left out is found from each file. Bytes that are no text
+    are an error, or a row's that is set aside; with ``encoding_errors="replace"`` U+FFFD stands for each (an EPUB's
+    pages have encodings of their own, and are set aside).
 
     Raises:
-        UsageError: an unknown kind or role, or a heading that is no regular expression.
+        UsageError: an unknown kind or role, another ``encoding_errors``, or a heading that is no regular expression.
     """
 
     kind: Kind | None = None
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     heading: str | None = None
+    encoding_errors: EncodingErrors = "strict"
 
     def __post_init__(self) -> None:
+        if self.encoding_errors not in get_args(EncodingErrors):
+            raise UsageError(f"encoding_errors {self.encoding_errors!r}: use one of strict, replace.")
         if self.kind is not None and self.kind not in KINDS:
             raise UsageError(f"there is no kind {self.kind!r}; use one of {', '.join(KINDS)}.")
         for role in self.columns:
@@ -53,6 +60,11 @@ class ReadOptions:
                 raise UsageError(f"there is no column role {role!r}; use one of {', '.join(_ROLES)}.")
         if self.heading:
             HeadingPattern.of(self.heading)
+
+    @property
+    def replace(self) -> bool:
+        """Whether U+FFFD stands for bytes that are no text."""
+        return self.encoding_errors == "replace"
 
     @property
     def roles(self) -> dict[str, str]:
@@ -67,6 +79,7 @@ class Source:
     ``stem`` names the file in document ids, and differs between the files of one run.
     ``columns`` maps the roles of a table to its columns, ``encoding`` is None where a format
     has its own, ``delimiter`` is that of a CSV file, ``heading`` the pattern of a novel's headings.
+    With ``replace`` U+FFFD is read for every byte that is no text.
     """
 
     path: Path
@@ -78,3 +91,4 @@ class Source:
     columns: Mapping[str, str] = field(default_factory=dict)
     delimiter: str = ","
     heading: str | None = None
+    replace: bool = False

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ingest.decoding import broken_bytes, may_be_broken, read_lines
+from ingest.byte_samples import may_be_broken
+from ingest.decoding import broken_bytes, read_lines
 from ingest.readers.options import Source
 from ingest.readers.parquet import parquet_rows
 from ingest.readers.row import MAX_ROW_CHARS, Row, problem_in, reject
@@ -20,6 +22,7 @@ from schemas.documents import Rejected
 from schemas.errors import DecodeError, InputError
 
 _TOO_LONG = f"is longer than {MAX_ROW_CHARS:,} characters"
+_STATED = re.compile(r'(?P<quote>"?)sep=(?P<sign>[^\w\s"]|\t)(?P=quote)[;,\t ]*\n?', re.IGNORECASE)
 _EARLY = 1000
 """So many undecodable rows are judged before a file's end, so that a wrong encoding does not fill a disk."""
 
@@ -35,8 +38,8 @@ def read_rows(source: Source) -> Iterator[Row | Rejected]:
         return parquet_rows(source.path)
     encoding = source.encoding or "utf-8"
     if source.format == "jsonl":
-        return _few_broken(source.path, _jsonl_rows(source.path, encoding))
-    return _few_broken(source.path, _csv_rows(source.path, encoding, source.delimiter))
+        return _few_broken(source.path, _jsonl_rows(source.path, encoding, source.replace))
+    return _few_broken(source.path, _csv_rows(source.path, encoding, source.delimiter, source.replace))
 
 
 def _few_broken(path: Path, rows: Iterator[Row | Rejected]) -> Iterator[Row | Rejected]:
@@ -68,14 +71,20 @@ def _undecodable(line: str, encoding: str) -> str | None:
     return f"holds the bytes {found.hex(' ')}, which are no text in {encoding}" if found else None
 
 
-def csv_header(path: Path, encoding: str, delimiter: str) -> list[str]:
+def stated_delimiter(line: str) -> str | None:
+    """The delimiter that a first line such as ``sep=;`` states, which is Excel's and no header; None of any other."""
+    found = _STATED.fullmatch(line)
+    return found["sign"] if found else None
+
+
+def csv_header(path: Path, encoding: str, delimiter: str, replace: bool = False) -> list[str]:
     """The column names of a CSV file; empty and repeated ones made distinct.
 
     Raises:
         InputError: the file holds no line.
         DecodeError: the header is no text in the encoding.
     """
-    for line in _numbered_records(path, encoding, delimiter):
+    for line in _numbered_records(path, encoding, delimiter, replace):
         if not isinstance(line, Rejected):
             return _distinct(line[1])
         if line.undecodable:
@@ -96,8 +105,8 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 # -- CSV ------------------------------------------------------------------------------------------
-def _csv_rows(path: Path, encoding: str, delimiter: str) -> Iterator[Row | Rejected]:
-    records = _numbered_records(path, encoding, delimiter)
+def _csv_rows(path: Path, encoding: str, delimiter: str, replace: bool) -> Iterator[Row | Rejected]:
+    records = _numbered_records(path, encoding, delimiter, replace)
     header: list[str] | None = None
     for record in records:
         if isinstance(record, Rejected):
@@ -161,10 +170,14 @@ class _TooLongError(Exception):
     """A record passed the limit."""
 
 
-def _numbered_records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str], str] | Rejected]:
+def _numbered_records(
+    path: Path, encoding: str, delimiter: str, replace: bool
+) -> Iterator[tuple[int, list[str], str] | Rejected]:
     if csv.field_size_limit() <= MAX_ROW_CHARS:
         csv.field_size_limit(2 * MAX_ROW_CHARS)
-    lines = _Lines(read_lines(path, encoding, MAX_ROW_CHARS, escape=True))
+    lines = _Lines(read_lines(path, encoding, MAX_ROW_CHARS, escape=True, replace=replace))
+    if stated_delimiter(next(lines, "")) is None:
+        lines.give_back(0)
     width: int | None = None
     while True:
         lines.begin()
@@ -232,8 +245,8 @@ def _stands_alone(line: str, delimiter: str, width: int) -> bool:
 
 
 # -- JSONL ----------------------------------------------------------------------------------------
-def _jsonl_rows(path: Path, encoding: str) -> Iterator[Row | Rejected]:
-    for number, line in enumerate(read_lines(path, encoding, MAX_ROW_CHARS, escape=True), 1):
+def _jsonl_rows(path: Path, encoding: str, replace: bool) -> Iterator[Row | Rejected]:
+    for number, line in enumerate(read_lines(path, encoding, MAX_ROW_CHARS, escape=True, replace=replace), 1):
         if not line.strip():
             continue
         if len(line) - line.endswith("\n") > MAX_ROW_CHARS:

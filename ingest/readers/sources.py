@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.decoding import broken_bytes, find_encoding, read_lines
+from ingest.decoding import broken_bytes, find_encoding, read_lines, replaced_bytes
 from ingest.readers.columns import find_columns, looks_like_hotels
 from ingest.readers.epub import open_book
 from ingest.readers.files import BOOKS, FORMATS, find_files, refuse_foreign, stems_of
@@ -18,7 +18,7 @@ from ingest.readers.novel import describe, novel_outline
 from ingest.readers.options import Format, Kind, ReadOptions, Source
 from ingest.readers.parquet import parquet_columns
 from ingest.readers.row import MAX_ROW_CHARS
-from ingest.readers.rows import csv_header
+from ingest.readers.rows import csv_header, stated_delimiter
 from schemas.documents import Rejected
 from schemas.errors import InputError
 
@@ -105,11 +105,13 @@ def _source(path: Path, stem: str, options: ReadOptions) -> Source:
         return _table(path, stem, options, form, None, ",", parquet_columns(path))
     # Who reads a table sets a broken row aside; who reads a book is strict, whatever this says.
     by_row = form not in BOOKS or options.kind in {"hotels", "records"} or start.lstrip().startswith(b"{")
-    return _text_source(path, stem, options, form, find_encoding(path, options.encoding, by_row=by_row))
+    return _text_source(
+        path, stem, options, form, find_encoding(path, options.encoding, by_row=by_row, replace=options.replace)
+    )
 
 
 def _text_source(path: Path, stem: str, options: ReadOptions, form: Format, encoding: str) -> Source:
-    first = next((line for line in _start(path, encoding) if line.strip()), None)
+    first = next((line for line in _start(path, encoding, options.replace) if line.strip()), None)
     if first is None:
         raise InputError(f"{path} is empty; give a file with text in it.")
     known = path.suffix.lower() in FORMATS
@@ -117,13 +119,14 @@ def _text_source(path: Path, stem: str, options: ReadOptions, form: Format, enco
     if form in BOOKS and (options.kind in {"hotels", "records"} or (not known and is_json)):
         form = "jsonl" if is_json else "csv"
     if form in BOOKS or options.kind == "novel":
-        return _novel_source(path, stem, encoding, form if form in BOOKS else "text")
+        return _novel_source(path, stem, options, encoding, form if form in BOOKS else "text")
     if form == "jsonl":
         if first.lstrip().startswith("["):
             raise InputError(f"{path} is a JSON array; write one JSON object a line (JSONL).")
-        return _table(path, stem, options, form, encoding, ",", _jsonl_columns(path, encoding))
-    delimiter = _delimiter(path, encoding, first)
-    return _table(path, stem, options, form, encoding, delimiter, csv_header(path, encoding, delimiter))
+        return _table(path, stem, options, form, encoding, ",", _jsonl_columns(path, encoding, options.replace))
+    delimiter = stated_delimiter(first) or _delimiter(path, encoding, first, options.replace)
+    names = csv_header(path, encoding, delimiter, options.replace)
+    return _table(path, stem, options, form, encoding, delimiter, names)
 
 
 def _format(path: Path, start: bytes) -> Format:
@@ -135,19 +138,20 @@ def _format(path: Path, start: bytes) -> Format:
     return "epub" if start.startswith(b"PK\x03\x04") else "text"
 
 
-def _start(path: Path, encoding: str) -> Iterator[str]:
+def _start(path: Path, encoding: str, replace: bool) -> Iterator[str]:
     """The first lines, as few as show what a file is."""
     size = 0
-    for line in itertools.islice(read_lines(path, encoding, MAX_ROW_CHARS, escape=True), _SAMPLE_LINES):
+    lines = read_lines(path, encoding, MAX_ROW_CHARS, escape=True, replace=replace)
+    for line in itertools.islice(lines, _SAMPLE_LINES):
         yield line
         size += len(line)
         if size > _SAMPLE_CHARS:
             return
 
 
-def _jsonl_columns(path: Path, encoding: str) -> list[str]:
+def _jsonl_columns(path: Path, encoding: str, replace: bool) -> list[str]:
     names: dict[str, None] = {}
-    for line in _start(path, encoding):
+    for line in _start(path, encoding, replace):
         if broken_bytes(line):
             continue
         try:
@@ -161,7 +165,7 @@ def _jsonl_columns(path: Path, encoding: str) -> list[str]:
     return list(names)
 
 
-def _delimiter(path: Path, encoding: str, header: str) -> str:
+def _delimiter(path: Path, encoding: str, header: str, replace: bool) -> str:
     if path.suffix.lower() in {".tsv", ".tab"}:
         return "\t"
     counts = {delimiter: len(next(csv.reader([header], delimiter=delimiter), [])) for delimiter in ",;\t|"}
@@ -169,7 +173,7 @@ def _delimiter(path: Path, encoding: str, header: str) -> str:
     if counts[best] > counts[","] > 1:
         # A comma stands in the header too: let the rows decide.
         try:
-            sample = "".join(_start(path, encoding))[:_SAMPLE_CHARS]
+            sample = "".join(_start(path, encoding, replace))[:_SAMPLE_CHARS]
             return csv.Sniffer().sniff(sample, delimiters=",;\t|").delimiter
         except csv.Error:
             return best
@@ -181,22 +185,26 @@ def _table(
 ) -> Source:
     kind: Kind = options.kind or ("hotels" if looks_like_hotels(names) else "records")
     columns = find_columns(kind, names, options.roles, str(path))
-    reason = f"{path.name} is read as {kind} from {_written(form, encoding)}; {_roles(columns)}."
-    return Source(path, kind, encoding, reason, form, stem, columns, delimiter)
+    reason = f"{path.name} is read as {kind} from {_written(path, form, encoding, options)}; {_roles(columns)}."
+    return Source(path, kind, encoding, reason, form, stem, columns, delimiter, replace=options.replace)
 
 
 def _roles(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{role} from {column!r}" for role, column in columns.items())
 
 
-def _written(form: Format, encoding: str | None) -> str:
-    return f"{_NAMES[form]} in {encoding}" if encoding else _NAMES[form]
+def _written(path: Path, form: Format, encoding: str | None, options: ReadOptions) -> str:
+    if not encoding:
+        return _NAMES[form]
+    count = replaced_bytes(path, encoding) if options.replace else 0
+    replaced = f", {count:,} byte{'s' if count > 1 else ''} replaced" if count else ""
+    return f"{_NAMES[form]} in {encoding}{replaced}"
 
 
-def _novel_source(path: Path, stem: str, encoding: str, form: Format) -> Source:
-    found = novel_outline(path, encoding, markdown=form == "markdown")
-    reason = f"{path.name} is read as a novel from {_written(form, encoding)}; {describe(found)}."
-    return Source(path, "novel", encoding, reason, form, stem)
+def _novel_source(path: Path, stem: str, options: ReadOptions, encoding: str, form: Format) -> Source:
+    found = novel_outline(path, encoding, markdown=form == "markdown", replace=options.replace)
+    reason = f"{path.name} is read as a novel from {_written(path, form, encoding, options)}; {describe(found)}."
+    return Source(path, "novel", encoding, reason, form, stem, replace=options.replace)
 
 
 def _epub_source(path: Path, stem: str) -> Source:

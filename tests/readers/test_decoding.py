@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.decoding import SAMPLE_BYTES, find_encoding, read_lines, read_text
+from ingest.decoding import SAMPLE_BYTES, find_encoding, read_lines, read_text, replaced_bytes
+from ingest.readers import ReadOptions, open_sources, read, with_heading
 from schemas.errors import DecodeError, InputError, UsageError
 
 SIMPLIFIED = "名称,地址,描述\n北京大酒店,北京市东城区王府井大街57号,位于市中心，步行可达故宫。\n"
@@ -124,3 +125,61 @@ def test_a_stray_nul_does_not_make_a_text_file_binary(tmp_path):
 def test_utf16_without_a_mark_is_still_told_from_text_with_nuls(tmp_path):
     (tmp_path / "rows.csv").write_bytes("name,desc\nInn,a quiet hotel near the lake\n".encode("utf-16-le") * 9)
     assert find_encoding(tmp_path / "rows.csv").startswith("utf-16")
+
+
+BOOK = (
+    "第一回　靈根育孕\n"
+    + "他聽了這話，心裡不覺一驚，就回家去了。\n" * 30
+    + "第二回　歸來\n"
+    + "大家都說這是好事。\n" * 30
+)
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "big5"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_bad_byte_in_a_chinese_book_is_placed_or_replaced_and_counted(tmp_path, encoding, named):
+    good = BOOK.encode(encoding)
+    at = good.index(b"\n", 400) + 1
+    path = write(tmp_path, good[:at] + b"\xff" + good[at:])
+    line = good[:at].count(b"\n") + 1
+    options = ReadOptions(encoding=encoding if named else None)
+    where = rf"line {line}, byte {at}: the bytes ff are no text in {encoding}; .*--encoding-errors replace"
+    with pytest.raises(DecodeError, match=where):
+        open_sources([path], options)
+    (source,) = open_sources([path], ReadOptions(encoding=options.encoding, encoding_errors="replace"))
+    assert source.reason == f"file.txt is read as a novel from plain text in {encoding}, 1 byte replaced; 2 chapters."
+    assert "1 byte replaced" in with_heading(source, "^第").reason
+    first, second = read(source)
+    assert (first.text.count("\ufffd"), second.text.count("\ufffd")) == (1, 0)
+    assert first.text.replace("\ufffd", "") == "他聽了這話，心裡不覺一驚，就回家去了。\n" * 30
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-32", "gb18030", "big5hkscs", "ascii"])
+def test_what_is_replaced_does_not_depend_on_chunks(tmp_path, encoding, monkeypatch):
+    text = "abc\n" if encoding == "ascii" else "天气很好abc\n"
+    broken = {"utf-16-le": b"\0\xdc", "utf-32": b"\xff\xff\xff\xff"}.get(encoding, b"\xff")
+    path = write(tmp_path, text.encode(encoding) + broken + text.encode("utf-32-le" if "32" in encoding else encoding))
+    for size in (1, 2, 3, 1000):
+        monkeypatch.setattr("ingest.decoding._CHUNK_BYTES", size)
+        assert "".join(read_text(path, encoding, replace=True)) == text + "\ufffd" * len(broken) + text
+        assert replaced_bytes(path, encoding) == len(broken)
+
+
+def test_noise_is_no_nearly_chinese_text(tmp_path):
+    noise = bytes(range(0x80, 0x100)) * 40
+    with pytest.raises(DecodeError, match="no plausible text"):
+        find_encoding(write(tmp_path, noise))
+    with pytest.raises(DecodeError, match="no plausible text"):
+        find_encoding(write(tmp_path, noise), replace=True)
+
+
+def test_rows_with_bad_bytes_go_in_where_they_are_replaced(tmp_path):
+    for name, start in (("a.csv", "id,text\n1,"), ("a.jsonl", '{"id": "1", "text": "')):
+        for encoding in ("utf-8", "gb18030"):
+            end = '"}' if start[0] == "{" else ""
+            path = tmp_path / name
+            path.write_bytes(start.encode() + BOOK[:60].replace("\n", "").encode(encoding) + b"\xff" + end.encode())
+            (source,) = open_sources([path], ReadOptions(encoding_errors="replace", encoding=encoding))
+            assert "1 byte replaced" in source.reason
+            (document,) = read(source)
+            assert document.text.endswith("\ufffd")

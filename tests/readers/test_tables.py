@@ -304,3 +304,22 @@ def test_a_header_that_is_no_utf8_is_an_error(load):
 def test_a_broken_row_in_an_encoding_of_pairs_is_an_error(load):
     with pytest.raises(DecodeError, match="no text in gb18030"):
         load("a.jsonl", '{"id": "1", "text": "酒店"}\n'.encode("gb18030") + b'{"id": "2\xff"}\n', named="gb18030")
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\n', "SEP=;\r\n", "\ufeffsep=;\n", "sep=|\n", "sep=\t\n"])
+def test_a_first_line_that_states_the_delimiter_is_believed_and_skipped(tmp_path, first):
+    sign = next(char for char in first if char in ";|\t")
+    path = tmp_path / "a.csv"
+    rows = [["id", "text", "a,b"], ["1", "one, two", "x"], ["2", "", "y"]]
+    path.write_text(first + "\n".join(sign.join(row) for row in rows), encoding="utf-8", newline="")
+    (source,) = open_sources([path])
+    document, rejected = read(source)
+    assert (document.id, document.text, document.payload) == ("1", "one, two", {"a,b": "x"})
+    assert rejected.line == 4
+
+
+def test_a_column_that_is_called_sep_is_a_column(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("sep=,text\n1,one\n", encoding="utf-8")
+    (document,) = read(*open_sources([path]))
+    assert (document.text, document.payload) == ("one", {"sep=": 1})
