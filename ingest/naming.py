@@ -16,7 +16,7 @@ from qdrant_client import models
 
 from ingest.moved import places
 from ingest.readers import Source
-from schemas.errors import StoreError
+from schemas.errors import StoreError, StoreUnavailable
 from stores.base import Store
 
 _ALL_SOURCES = 1_000_000
@@ -135,6 +135,8 @@ def _recorded(store: Store, documents: str) -> list[str]:
     """Every source that is recorded, sorted."""
     try:
         return sorted(store.facet(documents, "source", limit=_ALL_SOURCES))
+    except StoreUnavailable:
+        raise
     except StoreError:
         # A corpus whose sources were not indexed; its next ingest that writes does so.
         return sorted({str((r.payload or {})["source"]) for r in store.scroll(documents, payload=["source"])})

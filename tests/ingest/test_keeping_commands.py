@@ -88,3 +88,22 @@ def test_an_error_is_one_sentence_and_its_code(xunyi, made, arguments, code, sai
     assert said in err
     assert "Traceback" not in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_damaged_book_in_a_folder_is_told_and_can_be_read_with_its_bytes_replaced(xunyi, tmp_path):
+    (tmp_path / "mix").mkdir()
+    (tmp_path / "mix/good.txt").write_text("Chapter 1\n\nThe lodge is quiet.\n", encoding="utf-8")
+    (tmp_path / "mix/x.pdf").write_bytes(b"%PDF-1.7")
+    book = ("第一回　歸來\n" + "他聽了這話，心裡不覺一驚。\n" * 9).encode("gb18030")
+    (tmp_path / "mix/bad.txt").write_bytes(book + b"\xff\n")
+    arguments = ("ingest", "mix", "--corpus", "c", "--spaces", "tfidf")
+    code, out, err = xunyi(*arguments)
+    assert code == 0
+    assert "1 added" in " ".join(out.split())
+    assert f"set aside  mix/bad.txt: line 11, byte {len(book)}: the bytes ff are no text in gb18030; " in err
+    assert "Files passed over that are not read: 1 .pdf." in err
+    code, out, err = xunyi(*arguments, "--encoding-errors", "replace")
+    assert (code, "set aside" in err) == (0, False)
+    assert "plain text in gb18030, 1 byte replaced; 1 chapter." in " ".join(out.split())
+    _, out, _ = xunyi(*arguments, "--encoding-errors", "replace")
+    assert "Nothing changed: all 2 documents stand" in " ".join(out.split())

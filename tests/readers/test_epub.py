@@ -4,9 +4,10 @@ import zipfile
 
 import pytest
 
-from ingest.readers import open_sources, read
+from ingest.readers import MetIds, ReadOptions, open_sources, read
 from ingest.readers.epub import epub_text
-from schemas.errors import InputError
+from ingest.reading import documents_of
+from schemas.errors import InputError, RowError
 
 CONTAINER = '<?xml version="1.0"?><container><rootfiles><rootfile full-path="OPS/book.opf"/></rootfiles></container>'
 
@@ -169,6 +170,8 @@ def test_chapters_around_a_missing_page_are_called_as_in_the_whole_book(make):
         for name, data in kept.items():
             archive.writestr(name, data)
     found = only(path)
+    with pytest.raises(RowError, match=r"book\.epub: OPS/b\.xhtml: it is missing"):
+        list(documents_of(open_sources([path]), ReadOptions(), True, MetIds()))
     assert found[1].reason == "OPS/b.xhtml: it is missing, the EPUB is damaged; make the file anew."
     assert {d.id: d.title for d in found if d is not found[1]} == {
         name: title for name, title in whole.items() if name != "book/0002"
