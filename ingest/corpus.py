@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 
-from encoders.analysis import make_analyzer, recommended_tfidf
+from encoders.analysis import make_analyzer
+from encoders.analyzer_options import recommended_tfidf
 from encoders.base import Encoder
 from encoders.lsa import DIM
 from ingest.payloads import META, index_type

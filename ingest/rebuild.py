@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from encoders.analysis import make_analyzer, recommended_tfidf
+from encoders.analysis import make_analyzer
+from encoders.analyzer_options import recommended_tfidf
 from encoders.base import Encoder
 from encoders.identity import same_encoder
 from encoders.lsa import DIM

@@ -30,7 +30,7 @@ class EncoderIdentity(BaseModel):
 class AnalyzerSettings(BaseModel):
     """How text becomes the terms of ``tfidf`` and the words of ``word2vec``.
 
-    ``preset`` names an analyser of ``encoders.analysis``; ``options`` overrides its settings.
+    ``preset`` names an analyser of ``encoders.analyzer_options``; ``options`` overrides its settings.
     """
 
     model_config = ConfigDict(frozen=True)

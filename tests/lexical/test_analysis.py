@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.analysis import PRESETS, make_analyzer, recommended_tfidf
+from encoders.analysis import make_analyzer
+from encoders.analyzer_options import PRESETS, recommended_tfidf
 from encoders.normalize import normalize, normalize_characters
 from encoders.tfidf import encode_features
 from encoders.variants import DECIDED_BY_WORDS

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.analysis import PRESETS, make_analyzer
+from encoders.analysis import make_analyzer
+from encoders.analyzer_options import PRESETS
 from encoders.codes import codes_in, spellings
 from encoders.query_features import query_features
 from encoders.vocabulary import VocabularyBuilder
