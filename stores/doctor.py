@@ -12,7 +12,7 @@ from schemas.spaces import Shelf
 from stores.base import collection_name
 from stores.doctor_collections import check_collection, generation_of, shelf_of
 from stores.edge_errors import files
-from stores.edge_folder import MARK, write_mark
+from stores.edge_folder import LOCK, MANIFEST, MARK, write_mark
 from stores.edge_snapshots import FOLDER, snapshot_leftovers, snapshot_names
 from stores.embedded import EdgeStore
 from stores.files import leftovers, remove
@@ -47,7 +47,7 @@ def check_store(
         _check_mark(folder, health, repair)
         corpora = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
         for corpus in corpora:
-            if not any(any(corpus.glob(name)) for name in ("manifest.json", "lock", "g*.*")):
+            if not any(any(corpus.glob(name)) for name in (MANIFEST, LOCK, "g*.*")):
                 health.note(corpus, "holds nothing of a corpus; remove it, or move it out of the store")
                 continue
             with _held(corpus, health, lock_wait) as held:
@@ -64,7 +64,7 @@ def check_store(
 @contextmanager
 def _held(corpus: Path, health: StoreHealth, wait: float) -> Iterator[bool]:
     """Whether the corpus is this process's for as long as the block takes; who holds it else is noted."""
-    lock = FolderLock(corpus / "lock", wait)
+    lock = FolderLock(corpus / LOCK, wait)
     try:
         lock.acquire()
     except StoreLocked as error:
@@ -97,7 +97,7 @@ def _check_corpus(store: EdgeStore, corpus: Path, health: StoreHealth, repair: b
     try:
         manifest = store.read_manifest(corpus.name)
     except XunyiError as error:
-        health.add(corpus / "manifest.json", str(error))
+        health.add(corpus / MANIFEST, str(error))
         garbled = True
     collections = sorted(corpus.glob("g*.*"))
     for folder in collections:
@@ -142,16 +142,16 @@ def _check_nameless(corpus: Path, collections: list[Path], health: StoreHealth, 
         problem = "has no manifest and no finished document: a first ingest or an import was cut off"
         if repair:
             for path in corpus.iterdir():
-                if path.name != "lock":
+                if path.name != LOCK:
                     remove(path)
                     health.points.pop(f"{corpus.name}.{path.name}", None)
-            (corpus / "lock").unlink()
+            (corpus / LOCK).unlink()
             health.add(corpus, problem, "removed")
         else:
             health.add(corpus, f"{problem}; run it again, or have --repair remove what it left")
     elif nothing:
         if repair:
-            (corpus / "lock").unlink()
+            (corpus / LOCK).unlink()
         health.note(corpus, "holds no points", "removed" if repair else None)
     else:
         names = snapshot_names(corpus.parent / FOLDER / corpus.name)

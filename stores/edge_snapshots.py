@@ -16,6 +16,7 @@ from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
 from schemas.snapshots import Snapshot
 from stores.edge_errors import files
+from stores.edge_folder import LOCK, MANIFEST
 from stores.embedded import EdgeStore
 from stores.files import is_unfinished, remove, replace_text, sync_folder
 
@@ -47,7 +48,7 @@ class EdgeSnapshots:
                     for path in sorted(folder.iterdir()):
                         # Other generations are no part of what the corpus is now.
                         other = path.is_dir() and not path.name.startswith(f"g{manifest.generation}.")
-                        if path.name != "lock" and not other and not is_unfinished(path):
+                        if path.name != LOCK and not other and not is_unfinished(path):
                             archive.add(path, path.name)
                 with making.open("rb") as file:
                     os.fsync(file.fileno())
@@ -95,7 +96,7 @@ class EdgeSnapshots:
             try:
                 with tarfile.open(archive) as packed:
                     packed.extractall(unpacked, filter="data")
-                manifest = CorpusManifest.model_validate_json((unpacked / "manifest.json").read_bytes())
+                manifest = CorpusManifest.model_validate_json((unpacked / MANIFEST).read_bytes())
                 # A generation of its own: what stands stays whole until the manifest is replaced.
                 standing = [path for path in folder.glob("g*.*") if path.is_dir()]
                 taken = [int(path.name[1:].split(".")[0]) for path in standing]
@@ -104,7 +105,7 @@ class EdgeSnapshots:
                     path.rename(folder / f"g{generation}.{path.name.split('.', 1)[1]}")
                 sync_folder(folder)
                 manifest = manifest.alone.model_copy(update={"generation": generation})
-                replace_text(folder / "manifest.json", manifest.model_dump_json(indent=2))
+                replace_text(folder / MANIFEST, manifest.model_dump_json(indent=2))
             finally:
                 remove(unpacked)
             for path in standing:

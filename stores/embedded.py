@@ -1,44 +1,29 @@
-"""The embedded store: Qdrant Edge, one folder a store, nothing to start.
-
-Layout, all of it below the store's folder::
-
-    xunyi-store.json            marks the folder as ours
-    CORPUS/manifest.json        the corpus's manifest, replaced in one step
-    CORPUS/lock                 held by the process that has the corpus open
-    CORPUS/g1.passages/shard/   a collection: the engine's own files, in several parts where it is large
-    CORPUS/g1.passages/collection.json  its spaces and payload indexes
-"""
+"""The embedded store: Qdrant Edge, one folder a store (``stores/edge_folder.py``), nothing to start."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-import threading
-from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import ValidationError
 from qdrant_client import models
 
-from schemas.errors import StoreDamaged, StoreError, UsageError
+from schemas.errors import StoreError, UsageError
 from schemas.manifest import CorpusManifest
-from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType
-from stores.checks import check_filter, check_id, check_payload, manifest_text, require_same_spaces
+from stores.checks import check_filter, check_id, check_payload, require_same_spaces
 from stores.disk_room import allocated
 from stores.edge_collection import Cursor, EdgeCollection
-from stores.edge_errors import files
-from stores.edge_folder import MARK, require_ours, write_mark
+from stores.edge_folder import EdgeFolder
 from stores.edge_parts import PART_POINTS
-from stores.files import leftovers, remove, replace_text, sync_folder
-from stores.locking import FolderLock
+from stores.files import sync_folder
 from stores.nearest import Nearest, Scored
 
 
@@ -47,16 +32,12 @@ class EdgeStore:
 
     def __init__(self, folder: Path, *, lock_wait: float = 10.0, part_points: int = PART_POINTS) -> None:
         """Collections get another part with every ``part_points`` points, of which one at a time is written to."""
-        self._root = folder
-        self._lock_wait = lock_wait
+        self._folder = EdgeFolder(folder, lock_wait)
+        self._guard = self._folder.guard
         self._part_points = part_points
         self._open: dict[str, EdgeCollection] = {}
-        self._locks: dict[str, FolderLock] = {}
-        self._guard = threading.RLock()
         self._process = os.getpid()
         self._may_open = True
-        self._writes: Counter[str] = Counter()
-        require_ours(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -69,65 +50,31 @@ class EdgeStore:
     @property
     def location(self) -> str:
         """The folder."""
-        return str(self._root)
+        return str(self._folder.root)
 
     # -- corpora ---------------------------------------------------------------------------
     def list_corpora(self) -> list[str]:
         """The names of all corpora that have a manifest, sorted."""
-        return sorted(path.parent.name for path in self._root.glob("*/manifest.json"))
+        return self._folder.corpora()
 
     def read_manifest(self, corpus: str) -> CorpusManifest | None:
         """The current manifest; needs no lock, since it is replaced in one step."""
-        path = self._corpus_folder(corpus) / "manifest.json"
-        try:
-            return CorpusManifest.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (ValidationError, ValueError) as error:
-            raise StoreDamaged(
-                f"{path} is no manifest of a corpus; bring it back from a copy, restore a snapshot of the corpus, "
-                f"or remove the file and ingest again, which encodes everything again."
-            ) from error
+        return self._folder.read_manifest(corpus)
 
     def manifest_mark(self, corpus: str, *, fresh: bool = False) -> Hashable:
         """What changes whenever the corpus's manifest does, by whomever: of the file that each one replaces."""
-        try:
-            found = (self._corpus_folder(corpus) / "manifest.json").stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino, found.st_size, self._writes[corpus]
+        return self._folder.manifest_mark(corpus)
 
     def write_manifest(self, manifest: CorpusManifest) -> None:
         """Make the manifest the corpus's current one, in one atomic step."""
-        text = manifest_text(manifest)
-        self._lock(manifest.corpus)
-        with files(self._root):
-            replace_text(self._corpus_folder(manifest.corpus) / "manifest.json", text)
-        # A clock that moves in steps, and a number that the file before had, could make two files look alike.
-        self._writes[manifest.corpus] += 1
+        self._folder.write_manifest(manifest)
 
     def delete_corpus(self, corpus: str) -> None:
         """Remove the corpus: its manifest first, then its collections."""
         with self._guard:
-            folder = self._corpus_folder(corpus)
-            if not folder.is_dir():
-                return
-            self._lock(corpus)
-            (folder / "manifest.json").unlink(missing_ok=True)
-            sync_folder(folder)
-            for name in [name for name in self._open if name.startswith(f"{corpus}.g")]:
-                self._close_shard(name)
-            lock = self._locks.pop(corpus)
-            try:
-                # The lock's own file goes last, so that nobody finds half a corpus unlocked.
-                for path in folder.iterdir():
-                    if path.name != "lock":
-                        remove(path)
-                (folder / "lock").unlink(missing_ok=True)
-            finally:
-                lock.release()
-            with suppress(OSError):  # somebody waited for the lock and makes the corpus anew
-                folder.rmdir()
+            if self._folder.remove_manifest(corpus):
+                self._close_corpus(corpus)
+                self._folder.remove(corpus)
 
     # -- collections -----------------------------------------------------------------------
     def check_storage(self, storage: StorageSettings) -> None:
@@ -142,12 +89,12 @@ class EdgeStore:
         Settings of ``storage`` that only a server has are passed over.
         """
         with self._guard:
-            folder = self._collection_folder(name)
+            folder = self._folder.collection(name)
             wanted = {space.name: space for space in spaces}
             if folder.is_dir():
                 require_same_spaces(name, self._collection(name).spaces, wanted)
                 return
-            self._lock(name.rsplit(".", 2)[0])
+            self._folder.lock(name.rsplit(".", 2)[0])
             # Made under another name first: a folder under its own name is always whole.
             making = folder.with_name(f".making-{folder.name}")
             shutil.rmtree(making, ignore_errors=True)
@@ -158,21 +105,19 @@ class EdgeStore:
 
     def collection_exists(self, name: str) -> bool:
         """Whether the collection stands."""
-        return self._collection_folder(name).is_dir()
+        return self._folder.collection(name).is_dir()
 
     def list_collections(self) -> list[str]:
         """All collections, sorted."""
-        return sorted(
-            f"{path.parent.parent.name}.{path.parent.name}" for path in self._root.glob("*/g*/collection.json")
-        )
+        return self._folder.collections()
 
     def drop_collection(self, name: str) -> None:
         """Remove the collection if it stands."""
         with self._guard:
-            folder = self._collection_folder(name)
+            folder = self._folder.collection(name)
             if not folder.is_dir():
                 return
-            self._lock(name.rsplit(".", 2)[0])
+            self._folder.lock(name.rsplit(".", 2)[0])
             self._close_shard(name)
             # Renamed first: a crash between must not leave half a collection under its own name.
             going = folder.with_name(f".going-{folder.name}")
@@ -284,7 +229,7 @@ class EdgeStore:
 
     def disk_bytes(self, name: str) -> int | None:
         """Bytes on disk, holes of sparse files not counted."""
-        return allocated(self._collection_folder(name))
+        return allocated(self._folder.collection(name))
 
     def forkable(self) -> bool:
         """Whether the engine searches what is open in the asking thread, the only one that a fork copies."""
@@ -301,58 +246,33 @@ class EdgeStore:
         with self._guard:
             for name in list(self._open):
                 self._close_shard(name)
-            for lock in self._locks.values():
-                lock.release()
-            self._locks.clear()
+            self._folder.release()
 
     @contextmanager
     def closed(self, corpus: str) -> Iterator[Path]:
         """The corpus's folder, held by this process and with all its files closed."""
         with self._guard:
-            folder = self._corpus_folder(corpus)
-            self._lock(corpus)
-            for name in [name for name in self._open if name.startswith(f"{corpus}.g")]:
-                self._close_shard(name)
+            folder = self._folder.lock(corpus)
+            self._close_corpus(corpus)
             yield folder
 
     # -- inside ----------------------------------------------------------------------------
-    def _corpus_folder(self, corpus: str) -> Path:
-        return self._root / check_corpus_name(corpus)
-
-    def _collection_folder(self, name: str) -> Path:
-        corpus, generation, shelf = [*name.rsplit(".", 2), "", ""][:3]
-        if not generation or not shelf:
-            raise StoreError(f"{name!r} is no collection's name; it is CORPUS.gN.SHELF.")
-        return self._corpus_folder(corpus) / f"{generation}.{shelf}"
-
-    def _lock(self, corpus: str) -> None:
-        with self._guard:
-            if corpus in self._locks:
-                return
-            folder = self._corpus_folder(corpus)
-            # Marked first: a crash must not leave corpora in a folder that then counts as somebody else's.
-            if not (self._root / MARK).exists():
-                with files(self._root):
-                    write_mark(self._root)
-            lock = FolderLock(folder / "lock", self._lock_wait)
-            with files(self._root):
-                lock.acquire()
-            self._locks[corpus] = lock
-            for left in leftovers(folder):
-                remove(left)
-
     def _collection(self, name: str) -> EdgeCollection:
         if os.getpid() != self._process:
-            raise StoreError(f"{self._root} was opened before this process was forked; spawn it and open there.")
+            raise StoreError(f"{self._folder.root} was opened before this process was forked; spawn it and open there.")
         if name not in self._open:
             if not self._may_open:
                 raise StoreError(f"{name} was not open when this process was forked.")
-            folder = self._collection_folder(name)
+            folder = self._folder.collection(name)
             if not folder.is_dir():
-                raise StoreError(f"{self._root} has no collection {name}; ingest the corpus first.")
-            self._lock(name.rsplit(".", 2)[0])
+                raise StoreError(f"{self._folder.root} has no collection {name}; ingest the corpus first.")
+            self._folder.lock(name.rsplit(".", 2)[0])
             self._open[name] = EdgeCollection.load(name, folder, self._part_points)
         return self._open[name]
+
+    def _close_corpus(self, corpus: str) -> None:
+        for name in [name for name in self._open if name.startswith(f"{corpus}.g")]:
+            self._close_shard(name)
 
     def _close_shard(self, name: str) -> None:
         collection = self._open.pop(name, None)

@@ -1,47 +1,27 @@
-"""The server store: a Qdrant server or cluster through ``qdrant_client``, or its in-memory emulation.
-
-Manifests are points of one small collection, ``xunyi.manifests``: written by one upsert, so a
-reader sees the old or the new one, on every version of the server and in the emulation.
-"""
+"""The server store: a Qdrant server or cluster through ``qdrant_client``, or its in-memory emulation."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import ValidationError
 from qdrant_client import models
 
-from schemas.errors import StoreDamaged, StoreError
-from schemas.ids import corpus_namespace
+from schemas.errors import StoreError
 from schemas.manifest import CorpusManifest
-from schemas.names import check_corpus_name
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType, rows_without
-from stores.checks import (
-    check_batch,
-    check_filter,
-    check_id,
-    check_payload,
-    check_request,
-    manifest_text,
-    require_same_spaces,
-)
+from stores.checks import check_batch, check_filter, check_id, check_payload
 from stores.nearest import Nearest, Scored
-from stores.quantized import with_rescoring
-from stores.server_config import index_of, parameters_of, spaces_of, storage_of
+from stores.server_collections import Collections
 from stores.server_connection import Connection
-from stores.server_manifests import MANIFESTS, ManifestCollection
+from stores.server_manifest_collection import MANIFESTS
+from stores.server_manifests import Manifests
 from stores.server_points import REQUEST_POINTS, requests_of, vectors_of
-from stores.ties import MARGIN, by_score, cut
-
-MARK_SECONDS = 1.0
-"""For how long what a corpus's manifest is need not be asked again: a question must not cost two requests."""
+from stores.server_queries import answered
 
 
 class ServerStore:
@@ -53,9 +33,8 @@ class ServerStore:
         self._connection = Connection(url, api_key=api_key, timeout=timeout, prefer_grpc=prefer_grpc)
         self.call = self._connection.call
         self.change = self._connection.change
-        self._manifests = ManifestCollection(self._connection)
-        self._known: dict[str, tuple[dict[str, Space], StorageSettings]] = {}
-        self._marks: dict[str, tuple[float, Hashable]] = {}
+        self._manifests = Manifests(self._connection)
+        self._collections = Collections(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -73,58 +52,26 @@ class ServerStore:
     # -- corpora ---------------------------------------------------------------------------
     def list_corpora(self) -> list[str]:
         """The names of all corpora that have a manifest, sorted."""
-        if not self._manifests.stands():
-            return []
-        payloads = [record.payload or {} for record in self.scroll(MANIFESTS, payload=["corpus"])]
-        return sorted(str(payload["corpus"]) for payload in payloads if "corpus" in payload)
+        return self._manifests.corpora()
 
     def read_manifest(self, corpus: str) -> CorpusManifest | None:
         """The corpus's current manifest, or None."""
-        text = self._manifest_text(corpus)
-        if text is None:
-            return None
-        try:
-            return CorpusManifest.model_validate_json(text)
-        except ValidationError as error:
-            raise StoreDamaged(f"{self.location}: the manifest of {corpus!r} cannot be read; ingest anew.") from error
+        return self._manifests.read(corpus)
 
     def manifest_mark(self, corpus: str, *, fresh: bool = False) -> Hashable:
-        """What changes whenever the corpus's manifest does; others' changes show within ``MARK_SECONDS``."""
-        known = self._marks.get(corpus)
-        if known is None or fresh or time.monotonic() - known[0] > MARK_SECONDS:
-            asked = time.monotonic()
-            text = self._manifest_text(corpus)
-            known = self._marks[corpus] = (asked, None if text is None else hash(text))
-        return known[1]
-
-    def _manifest_text(self, corpus: str) -> str | None:
-        check_corpus_name(corpus)
-        if not self._manifests.stands():
-            return None
-        found = self.call(lambda c: c.retrieve(MANIFESTS, [str(corpus_namespace(corpus))], with_payload=True))
-        return str((found[0].payload or {}).get("manifest", "")) if found else None
+        """What changes whenever the corpus's manifest does; others' changes show within a second."""
+        return self._manifests.mark(corpus, fresh=fresh)
 
     def write_manifest(self, manifest: CorpusManifest) -> None:
         """Make the manifest the corpus's current one, in one upsert."""
-        check_corpus_name(manifest.corpus)
-        self._manifests.make_ready(manifest.storage)
-        point = models.PointStruct(
-            id=str(corpus_namespace(manifest.corpus)),
-            vector={},
-            payload={"corpus": manifest.corpus, "manifest": manifest_text(manifest)},
-        )
-        self.call(lambda c: c.upsert(MANIFESTS, [point], wait=True))
-        self._marks.pop(manifest.corpus, None)
+        self._manifests.write(manifest)
 
     def delete_corpus(self, corpus: str) -> None:
         """Remove the corpus: its manifest first, then its collections."""
-        check_corpus_name(corpus)
-        if self._manifests.stands():
-            self.delete(MANIFESTS, [str(corpus_namespace(corpus))])
+        self._manifests.remove(corpus)
         for name in self.list_collections():
             if name.rsplit(".", 2)[0] == corpus:
                 self.drop_collection(name)
-        self._marks.pop(corpus, None)
 
     # -- collections -----------------------------------------------------------------------
     def check_storage(self, storage: StorageSettings) -> None:
@@ -132,42 +79,28 @@ class ServerStore:
 
     def create_collection(self, name: str, spaces: Sequence[Space], storage: StorageSettings | None = None) -> None:
         """Create an empty collection; nothing happens where it stands already with these spaces."""
-        check_corpus_name(name.rsplit(".", 2)[0])
-        wanted = {space.name: space for space in spaces}
-        if self.collection_exists(name):
-            require_same_spaces(name, self._spaces_of(name), wanted)
-            return
-        found = parameters_of(spaces, storage or StorageSettings())
-        self.change(lambda c: c.create_collection(name, **found), lambda: self.collection_exists(name))
-        self._known.pop(name, None)
-        require_same_spaces(name, self._spaces_of(name), wanted)
+        self._collections.create(name, spaces, storage or StorageSettings())
 
     def collection_exists(self, name: str) -> bool:
         """Whether the collection stands."""
-        return bool(self.call(lambda c: c.collection_exists(name)))
+        return self._collections.stands(name)
 
     def list_collections(self) -> list[str]:
         """All collections of corpora, sorted."""
-        found = self.call(lambda c: c.get_collections()).collections
-        return sorted(item.name for item in found if item.name != MANIFESTS and item.name.count(".") >= 2)
+        return self._collections.names()
 
     def drop_collection(self, name: str) -> None:
         """Remove the collection if it stands."""
-        self._known.pop(name, None)
-        if self.collection_exists(name):
-            self.change(lambda c: c.delete_collection(name), lambda: not self.collection_exists(name))
+        self._collections.drop(name)
 
     def create_payload_index(self, name: str, field: str, kind: PayloadIndexType) -> None:
         """Index a payload field; the server passes over one that stands. The emulation has none."""
-        if self._connection.emulated:
-            return
-        schema = index_of(kind, self._described(name)[1])
-        self.call(lambda c: c.create_payload_index(name, field, schema, wait=True))
+        self._collections.index(name, field, kind)
 
     # -- points ----------------------------------------------------------------------------
     def upsert(self, name: str, batch: PointBatch) -> None:
         """Write points whole, in requests cut by count and by bytes."""
-        check_batch(batch, self._spaces_of(name))
+        check_batch(batch, self._collections.described(name)[0])
         for rows in requests_of(batch):
             points = [
                 models.PointStruct(id=batch.ids[row], vector=vectors_of(batch, row), payload=dict(batch.payloads[row]))
@@ -177,7 +110,7 @@ class ServerStore:
 
     def update_vectors(self, name: str, batch: PointBatch) -> None:
         """Write the batch's spaces of points that stand; the rest of them stays."""
-        check_batch(batch, self._spaces_of(name), payloads=False)
+        check_batch(batch, self._collections.described(name)[0], payloads=False)
         present = {record.id for record in self.retrieve(name, batch.ids, payload=False)}
         rows = [row for row in range(len(batch)) if batch.ids[row] in present]
         for start in range(0, len(rows), REQUEST_POINTS):
@@ -250,8 +183,7 @@ class ServerStore:
             raise StoreError(f"Pages of {batch_size} points were asked for; give 1 or more.")
         offset: Any = None
         while True:
-            page = partial(self._scroll, name, query_filter, batch_size, _which(payload), _which(vectors))
-            records, offset = page(offset)
+            records, offset = self._scroll(name, query_filter, batch_size, _which(payload), _which(vectors), offset)
             yield from records
             if offset is None:
                 return
@@ -272,28 +204,8 @@ class ServerStore:
     # -- questions -------------------------------------------------------------------------
     def query(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
         """Answer the requests in one round, best first and equals by id."""
-        spaces, storage = self._described(name)
-        for request in requests:
-            check_request(request, spaces)
-        if not requests:
-            return []
-        if not self._connection.emulated:  # which quantizes nothing, and warns of being told how to search
-            requests = [with_rescoring(request, storage) for request in requests]
-        asked = [(request.offset or 0) + (request.limit or 10) + MARGIN for request in requests]
-        deeper = [_deeper(request, depth) for request, depth in zip(requests, asked, strict=True)]
-        answers = self.call(lambda c: c.query_batch_points(name, deeper))
-        results = []
-        for request, depth, answer in zip(requests, asked, answers, strict=True):
-
-            def ask(more: int, request: models.QueryRequest = request) -> list[models.ScoredPoint]:
-                found = self.call(lambda c: c.query_batch_points(name, [_deeper(request, more)]))
-                return list(found[0].points)
-
-            offset, limit = request.offset or 0, request.limit or 10
-            points = list(answer.points)
-            ranked = by_score(request.query)
-            results.append(cut(ask, points, depth, offset, limit) if ranked else points[offset : offset + limit])
-        return results
+        spaces, storage = self._collections.described(name)
+        return answered(self._connection, name, requests, spaces, storage)
 
     def nearest(self, name: str, questions: Sequence[Nearest]) -> list[list[Scored]]:
         """Answer the questions in one round, best first and equals by id."""
@@ -321,8 +233,7 @@ class ServerStore:
 
     def recover(self, name: str, location: str) -> None:
         """Put a snapshot in the place of the collection, or make the collection of it."""
-        self._known.pop(name, None)
-        self.call(lambda c: c.recover_snapshot(name, location, priority=models.SnapshotPriority.SNAPSHOT, wait=True))
+        self._collections.recover(name, location)
 
     # -- inside ----------------------------------------------------------------------------
     def _upsert(self, name: str, points: list[models.PointStruct]) -> None:
@@ -353,25 +264,10 @@ class ServerStore:
             )
         )
 
-    def _described(self, name: str) -> tuple[dict[str, Space], StorageSettings]:
-        if name not in self._known:
-            if not self.collection_exists(name):
-                raise StoreError(f"{self.location} has no collection {name}; ingest the corpus first.")
-            config = self.call(lambda c: c.get_collection(name)).config
-            self._known[name] = spaces_of(config), storage_of(config)
-        return self._known[name]
-
-    def _spaces_of(self, name: str) -> dict[str, Space]:
-        return self._described(name)[0]
-
     def _ordering(self, name: str) -> models.WriteOrdering | None:
-        ordering = self._described(name)[1].ordering
+        ordering = self._collections.described(name)[1].ordering
         return None if ordering is None else models.WriteOrdering(ordering)
 
 
 def _which(selection: bool | Sequence[str]) -> Any:
     return selection if isinstance(selection, bool) else list(selection)
-
-
-def _deeper(request: models.QueryRequest, depth: int) -> models.QueryRequest:
-    return request.model_copy(update={"limit": depth, "offset": 0})

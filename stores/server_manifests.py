@@ -1,114 +1,103 @@
-"""The collection of manifests on a server: one point a corpus, on more nodes of a cluster than may be gone."""
+"""The manifests on a server: points of one small collection, ``xunyi.manifests``.
+
+Each is written by one upsert, so a reader sees the old or the new one, on every version of the server and in the
+emulation.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections import defaultdict
+import time
+from collections.abc import Hashable
 
+from pydantic import ValidationError
 from qdrant_client import models
 
-from schemas.errors import StoreError
-from schemas.storage import StorageSettings
+from schemas.errors import StoreDamaged
+from schemas.ids import corpus_namespace
+from schemas.manifest import CorpusManifest
+from schemas.names import check_corpus_name
+from stores.checks import manifest_text
 from stores.server_connection import Connection
+from stores.server_manifest_collection import MANIFESTS, ManifestCollection
 
-MANIFESTS = "xunyi.manifests"
+MARK_SECONDS = 1.0
+"""For how long what a corpus's manifest is need not be asked again: a question must not cost two requests."""
 
-COPIES = 5
-"""On how many nodes manifests lie where a cluster has so many: no corpus can be read without its manifest, and all
-of them together are some kilobytes. As many as the corpus has, where those are more."""
-
-log = logging.getLogger("xunyi.stores")
+PAGE = 256
+"""Manifests asked for together."""
 
 
-class ManifestCollection:
-    """Makes the collection where it is missing, and keeps enough copies of it."""
+class Manifests:
+    """Reads and writes them, and remembers for a moment which one a corpus has."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._copied = (0, 0)
+        self._collection = ManifestCollection(connection)
+        self._marks: dict[str, tuple[float, Hashable]] = {}
 
-    def stands(self) -> bool:
-        """Whether any manifest was ever written here."""
-        return bool(self._connection.call(lambda c: c.collection_exists(MANIFESTS)))
+    def corpora(self) -> list[str]:
+        """The names of all corpora that have one, sorted."""
+        if not self._collection.stands():
+            return []
+        found: list[str] = []
+        offset: models.ExtendedPointId | None = None
+        while True:
+            records, offset = self._page(offset)
+            payloads = [record.payload or {} for record in records]
+            found += [str(payload["corpus"]) for payload in payloads if "corpus" in payload]
+            if offset is None:
+                return sorted(found)
 
-    def make_ready(self, storage: StorageSettings) -> None:
-        """Make it stand, as safe as the corpus that is laid out so; raises ``StoreError`` where it cannot be made.
-
-        One made by an earlier version, for fewer replicas or in a smaller cluster is copied to further nodes.
-        """
-        asked, confirmed = storage.replication_factor or 1, storage.write_consistency_factor or 1
-        standing = self.stands()
-        if self._connection.emulated:
-            if not standing:
-                self._connection.call(lambda c: c.create_collection(MANIFESTS, vectors_config={}))
-            return
-        if standing and self._copied[0] >= asked and self._copied[1] >= confirmed:
-            return
-        peers = self._peers()
-        # Not told how many nodes there are, it asks as for the corpus itself: a server makes no more than it has nodes.
-        copies = min(len(peers), max(asked, COPIES)) if peers else asked
-        if not standing:
-            self._create(copies, confirmed)
-        elif peers is not None and len(peers) > 1:
-            self._copy(peers, copies, confirmed)
-        if peers is not None:
-            self._copied = asked, confirmed
-
-    def _create(self, copies: int, confirmed: int) -> None:
-        self._connection.change(
-            lambda c: c.create_collection(
-                MANIFESTS,
-                vectors_config={},
-                shard_number=1,
-                replication_factor=copies,
-                write_consistency_factor=confirmed,
-            ),
-            self.stands,
-        )
-
-    def _peers(self) -> list[int] | None:
-        """The ids of the cluster's nodes, of which a single server has none; None where it does not say."""
-        try:
-            # Only REST answers it, which a client of gRPC may not reach: it is not worth waiting for.
-            status = self._connection.call(lambda c: c.cluster_status(), tries=1)
-        except StoreError:
+    def read(self, corpus: str) -> CorpusManifest | None:
+        """The corpus's current one, or None."""
+        text = self._text(corpus)
+        if text is None:
             return None
-        return sorted(map(int, status.peers)) if isinstance(status, models.ClusterStatusOneOf1) else []
-
-    def _copy(self, peers: list[int], copies: int, confirmed: int) -> None:
-        """Have each shard copied to nodes that lack it: by itself a server copies none when the factor is raised."""
-        call = self._connection.call
         try:
-            parameters = call(lambda c: c.get_collection(MANIFESTS)).config.params
-            copies = max(copies, parameters.replication_factor or 1)
-            confirmed = max(confirmed, parameters.write_consistency_factor or 1)
-            wanted = models.CollectionParamsDiff(replication_factor=copies, write_consistency_factor=confirmed)
-            if (copies, confirmed) != (parameters.replication_factor, parameters.write_consistency_factor):
-                call(lambda c: c.update_collection(MANIFESTS, collection_params=wanted))
-            for shard, source, lacking in self._lacking(peers, copies):
-                for peer in lacking:
-                    one = models.ReplicateShard(shard_id=shard, from_peer_id=source, to_peer_id=peer)
-                    step = models.ReplicateShardOperation(replicate_shard=one)
-                    call(lambda c, step=step: c.cluster_collection_update(MANIFESTS, step))  # type: ignore[misc]
-        except StoreError as error:
-            # Another client may copy it at the same time; and the manifest can be written all the same.
-            log.warning("The manifests could not be copied to further nodes of the cluster now: %s", error)
+            return CorpusManifest.model_validate_json(text)
+        except ValidationError as error:
+            raise StoreDamaged(
+                f"{self._connection.location}: the manifest of {corpus!r} cannot be read; ingest anew."
+            ) from error
 
-    def _lacking(self, peers: list[int], copies: int) -> list[tuple[int, int, list[int]]]:
-        """Of each shard that has too few copies its number, a node that has it, and nodes that are to get it."""
-        found = self._connection.call(lambda c: c.collection_cluster_info(MANIFESTS))
-        holders: defaultdict[int, set[int]] = defaultdict(set)
-        sources: dict[int, int] = {}
-        places = [(shard.shard_id, found.peer_id, shard.state) for shard in found.local_shards]
-        places += [(shard.shard_id, shard.peer_id, shard.state) for shard in found.remote_shards]
-        for shard, peer, state in places:
-            holders[shard].add(peer)
-            if state is models.ReplicaState.ACTIVE:
-                sources.setdefault(shard, peer)
-        for transfer in found.shard_transfers:
-            holders[transfer.shard_id].add(transfer.to)
-        return [
-            (shard, sources[shard], [peer for peer in peers if peer not in held][: copies - len(held)])
-            for shard, held in sorted(holders.items())
-            if shard in sources and len(held) < copies
-        ]
+    def mark(self, corpus: str, *, fresh: bool) -> Hashable:
+        """What changes whenever it does; others' changes show within ``MARK_SECONDS``, and at once where ``fresh``."""
+        known = self._marks.get(corpus)
+        if known is None or fresh or time.monotonic() - known[0] > MARK_SECONDS:
+            asked = time.monotonic()
+            text = self._text(corpus)
+            known = self._marks[corpus] = (asked, None if text is None else hash(text))
+        return known[1]
+
+    def write(self, manifest: CorpusManifest) -> None:
+        """Make it its corpus's current one, in one upsert."""
+        check_corpus_name(manifest.corpus)
+        self._collection.make_ready(manifest.storage)
+        point = models.PointStruct(
+            id=str(corpus_namespace(manifest.corpus)),
+            vector={},
+            payload={"corpus": manifest.corpus, "manifest": manifest_text(manifest)},
+        )
+        self._connection.call(lambda c: c.upsert(MANIFESTS, [point], wait=True))
+        self._marks.pop(manifest.corpus, None)
+
+    def remove(self, corpus: str) -> None:
+        """Remove the corpus's; nothing happens where it has none."""
+        check_corpus_name(corpus)
+        if self._collection.stands():
+            point = models.PointIdsList(points=[str(corpus_namespace(corpus))])
+            self._connection.call(lambda c: c.delete(MANIFESTS, point, wait=True))
+        self._marks.pop(corpus, None)
+
+    def _text(self, corpus: str) -> str | None:
+        check_corpus_name(corpus)
+        if not self._collection.stands():
+            return None
+        point = [str(corpus_namespace(corpus))]
+        found = self._connection.call(lambda c: c.retrieve(MANIFESTS, point, with_payload=True))
+        return str((found[0].payload or {}).get("manifest", "")) if found else None
+
+    def _page(self, offset: models.ExtendedPointId | None) -> tuple[list[models.Record], models.ExtendedPointId | None]:
+        return self._connection.call(
+            lambda c: c.scroll(MANIFESTS, limit=PAGE, offset=offset, with_payload=["corpus"], with_vectors=False)
+        )

@@ -17,7 +17,7 @@ from schemas.snapshots import Snapshot
 from schemas.spaces import Shelf
 from stores.base import collection_name
 from stores.server import ServerStore
-from stores.server_manifests import MANIFESTS
+from stores.server_manifest_collection import MANIFESTS
 
 SERVER_FOLDER = "/qdrant/snapshots"
 """Where Qdrant's image keeps snapshots."""

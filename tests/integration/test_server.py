@@ -13,7 +13,7 @@ from schemas.errors import StoreUnavailable
 from schemas.storage import StorageSettings
 from search import Corpus
 from stores.opening import open_store
-from stores.server_manifests import MANIFESTS
+from stores.server_manifest_collection import MANIFESTS
 from stores.snapshots import snapshots_of
 from tests.integration.conftest import points, wait_until_ready
 

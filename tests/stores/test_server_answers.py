@@ -10,7 +10,7 @@ from schemas.manifest import CorpusManifest
 from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
 from stores.opening import open_store
-from stores.server_manifests import COPIES, MANIFESTS
+from stores.server_manifest_collection import COPIES, MANIFESTS
 from stores.server_snapshots import ServerSnapshots, _point
 from tests.stores.conftest import NAME, SPACES
 from tests.stores.fake_qdrant import fake_qdrant

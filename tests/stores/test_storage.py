@@ -142,7 +142,7 @@ def test_a_server_is_told_every_setting_and_remembers_them():
     )
     with ServerStore(":memory:") as store:
         fill(store, storage)
-        assert store._described(NAME)[1] == storage
+        assert store._collections.described(NAME)[1] == storage
         dense = store.call(lambda c: c.get_collection(NAME)).config.params.vectors["dense"]
         assert (dense.on_disk, dense.datatype) == (True, models.Datatype.FLOAT16)
         assert (dense.hnsw_config.m, dense.hnsw_config.ef_construct) == (8, 32)
