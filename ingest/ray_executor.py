@@ -1,28 +1,25 @@
-"""The executor on Ray: tasks that make and count blocks, and actors that hold an encoder each."""
+"""The executor on Ray: tasks that make and count blocks, and add up what was counted."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from encoders.base import Encoder
 from ingest.executors import AHEAD, Tally
 from ingest.ray_cluster import RayCluster, cluster_address, import_ray
+from ingest.ray_encoders import ActorEncoder
+from ingest.ray_results import RESTARTS, fetch, settle
 from schemas.errors import UsageError, XunyiError
-from schemas.manifest import EncoderIdentity
 from schemas.processors import available_processors
-from schemas.spaces import Space, VectorBatch
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 FAN_IN = 16
 """Tallies that one task adds up: the driver then meets few of them, and no task more than this."""
-
-RESTARTS = 3
-"""How often Ray does a block again, or starts an encoder again, whose process or machine was lost."""
 
 LIBRARIES = ("xunyi", "rjieba", "snowballstemmer", "opencc-python-reimplemented", "numpy", "scipy")
 """What the results depend on besides an encoder, which has an identity of its own."""
@@ -76,15 +73,15 @@ class RayExecutor:
                     sums.add(counted)
                     del counted
                 if len(waiting) > room:
-                    yield _fetch(ray, waiting.popleft())
+                    yield fetch(ray, waiting.popleft())
             while waiting:
-                yield _fetch(ray, waiting.popleft())
+                yield fetch(ray, waiting.popleft())
             if tally is not None and sums is not None:
                 tally.merge(sums.total())
         finally:
             for reference in waiting:
                 ray.cancel(reference)
-            _settle(ray, waiting)
+            settle(ray, waiting)
 
     def encoder(self, here: Encoder, load: Callable[[], Encoder]) -> Encoder:
         """Encoders in actors: one a GPU, or one a machine with all its processors, unless a number was given."""
@@ -120,103 +117,6 @@ class RayExecutor:
         return (lambda item: task.remote(shared, item, empty)), _Sums(ray, ray.remote(_merged).options(**options))
 
 
-class ActorEncoder:
-    """Offers what ``encoders.base.Encoder`` does, and encodes passages in actors, several batches at a time.
-
-    ``here`` answers what needs no vectors. Every actor loads its own with ``load``, which checks that it is
-    the encoder of the corpus; all are ready when this is.
-    """
-
-    def __init__(self, cluster: RayCluster, here: Encoder, load: Callable[[], Encoder], workers: int | None) -> None:
-        self._here = here
-        self._ray = cluster.ray
-        number, resources = _places(cluster, workers)
-        make = self._ray.remote(_EncoderActor).options(max_restarts=RESTARTS, max_task_retries=RESTARTS, **resources)
-        self._actors = [make.remote(load) for _ in range(number)]
-        self._waiting: list[list[Any]] = [[] for _ in range(number)]
-        self._tokens_sent = 0
-        self.ahead = number * AHEAD
-        for actor in self._actors:
-            _fetch(self._ray, actor.ready.remote())
-
-    @property
-    def identity(self) -> EncoderIdentity:
-        """That of the encoder here, which is theirs."""
-        return self._here.identity
-
-    @property
-    def spaces(self) -> Mapping[str, Space]:
-        """Those of the encoder here."""
-        return self._here.spaces
-
-    @property
-    def max_tokens(self) -> int:
-        """That of the encoder here."""
-        return self._here.max_tokens
-
-    @property
-    def tokens_sent(self) -> int:
-        """The tokens that APIs counted, here and in the actors."""
-        return int(getattr(self._here, "tokens_sent", 0)) + self._tokens_sent
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, by the encoder here."""
-        return self._here.count_tokens(texts)
-
-    def encode_queries(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
-        """One vector a text and space, by the encoder here."""
-        return self._here.encode_queries(texts)
-
-    def encode_passages(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
-        """One vector a text and space, by an actor."""
-        return self.submit(texts)()
-
-    def submit(self, texts: Sequence[str]) -> Callable[[], dict[str, VectorBatch]]:
-        """Have the actor with the least to do encode ``texts``; gives what waits for the vectors."""
-        place = min(range(len(self._actors)), key=lambda at: len(self._waiting[at]))
-        reference = self._actors[place].encode.remote(list(texts))
-        self._waiting[place].append(reference)
-
-        def result() -> dict[str, VectorBatch]:
-            vectors, tokens = _fetch(self._ray, reference)
-            self._waiting[place].remove(reference)
-            self._tokens_sent += tokens
-            found: dict[str, VectorBatch] = vectors
-            return found
-
-        return result
-
-    def close(self) -> None:
-        """End the actors, and with them what nobody waits for any more."""
-        for actor in self._actors:
-            self._ray.kill(actor)
-        _settle(self._ray, [reference for references in self._waiting for reference in references])
-
-
-class _EncoderActor:
-    """One encoder in a process of its own. What fails at the start is told to whoever asks first."""
-
-    def __init__(self, load: Callable[[], Encoder]) -> None:
-        self._encoder: Encoder | None = None
-        try:
-            self._encoder = load()
-        except XunyiError as error:
-            self._error = error
-
-    def ready(self) -> None:
-        """Raise what kept the encoder from being loaded."""
-        if self._encoder is None:
-            raise self._error
-
-    def encode(self, texts: list[str]) -> tuple[dict[str, VectorBatch], int]:
-        """The vectors, and the tokens that an API counted."""
-        self.ready()
-        assert self._encoder is not None
-        before = int(getattr(self._encoder, "tokens_sent", 0))
-        vectors = self._encoder.encode_passages(texts)
-        return vectors, int(getattr(self._encoder, "tokens_sent", 0)) - before
-
-
 class _Sums:
     """Adds up tallies in tasks, ``FAN_IN`` at a time, as they come."""
 
@@ -239,7 +139,7 @@ class _Sums:
         left = [reference for row in self._levels for reference in row]
         while len(left) > FAN_IN:
             left = [self._merge.remote(*left[at : at + FAN_IN]) for at in range(0, len(left), FAN_IN)]
-        return _fetch(self._ray, self._merge.remote(*left))
+        return fetch(self._ray, self._merge.remote(*left))
 
 
 def _apply(function: Callable[[A], B], item: A) -> B:
@@ -272,59 +172,10 @@ def _libraries() -> dict[str, str | None]:
 
 def _check_libraries(ray: Any) -> None:
     """Refuse a cluster whose results would be others; asks one worker, since a cluster has one environment."""
-    here, there = _libraries(), _fetch(ray, ray.remote(_libraries).remote())
+    here, there = _libraries(), fetch(ray, ray.remote(_libraries).remote())
     for name, found in here.items():
         if there[name] != found:
             raise XunyiError(
                 f"The Ray cluster has {name} {there[name]}, and this machine {found}, so that results would differ; "
                 f"install the same on both."
             )
-
-
-def _places(cluster: RayCluster, workers: int | None) -> tuple[int, dict[str, Any]]:
-    """How many encoders, and what each asks of Ray."""
-    if cluster.gpus:
-        number = workers or cluster.gpus
-        if number > cluster.gpus:
-            raise UsageError(
-                f"--encoder-workers {number}: the Ray cluster has {cluster.gpus} GPUs, and one encoder goes on each; "
-                f"give at most that."
-            )
-        return number, {"num_gpus": 1, "num_cpus": 1}
-    machines = [count for count in cluster.processors if count]
-    number = workers or len(machines)
-    if number > sum(machines):
-        raise UsageError(
-            f"--encoder-workers {number}: the Ray cluster has {sum(machines)} processors; give at most that."
-        )
-    each = min(max(machines), available_processors()) if cluster.started_here else max(machines)
-    while sum(count // each for count in machines) < number:
-        each -= 1
-    # The variable is what encoders keep to, and gives each a fresh process, in which no library has read another.
-    return number, {"num_cpus": each, "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(each)}}}
-
-
-def _settle(ray: Any, references: Collection[Any]) -> None:
-    """Wait until Ray has given up work that nobody wants; where it must stop before, it complains on stderr."""
-    if references:
-        ray.wait(list(references), num_returns=len(references), timeout=5)
-
-
-def _fetch(ray: Any, reference: Any) -> Any:
-    """What a task or an actor gave; an error of ours as it is there, and what Ray says of lost work in a sentence."""
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, ImportError):
-            raise XunyiError(
-                f"A worker of the Ray cluster lacks a package ({error.cause}); install xunyi there as it is here."
-            ) from error
-        if isinstance(error.cause, (XunyiError, MemoryError, OSError)):
-            raise error.cause from None
-        raise
-    except ray.exceptions.RayError as error:
-        raise XunyiError(
-            f"A worker on Ray ended before its work was done ({type(error).__name__}), perhaps for want of memory; "
-            f"run the same command again, which goes on from what was written, or give fewer --workers or "
-            f"--encoder-workers."
-        ) from error

@@ -20,10 +20,10 @@ def test_the_program_for_a_billion_passages_prints_what_stands_below_it():
 
 
 def test_the_named_limits_are_those_of_the_code():
-    from ingest import ray_executor
+    from ingest import ray_executor, ray_results
 
     words = {2: "two", 3: "three", 16: "sixteen"}
     assert f"{words[AHEAD]} blocks a worker are in flight" in TEXT
     assert f"{words[AHEAD]} batches each are in flight" in TEXT
     assert f"{words[ray_executor.FAN_IN]} counts become one" in TEXT
-    assert f"done again, {words[ray_executor.RESTARTS]} times" in TEXT
+    assert f"done again, {words[ray_results.RESTARTS]} times" in TEXT
