@@ -26,6 +26,7 @@ from ingest.encoding import Fill, tokens_sent
 from ingest.executors import Executor, InProcess
 from ingest.fit import Fitter, write_terms
 from ingest.generations import drop_other_generations, other_unfinished, unfinished
+from ingest.next_manifest import next_manifest
 from ingest.plan import batched
 from ingest.points import Target
 from ingest.reading import block_maker
@@ -38,7 +39,7 @@ from ingest.stored import DOCUMENTS_BATCH, payload_of, stored_documents, unanaly
 from ingest.write import write_documents
 from schemas.ids import document_point_id
 from schemas.ingest import LEXICAL_SPACES
-from schemas.manifest import CorpusManifest, Counts, FitStats, Rebuild
+from schemas.manifest import CorpusManifest, Counts, Rebuild
 from schemas.spaces import Shelf, SpaceKind
 from stores.base import Store, collection_name
 
@@ -103,23 +104,10 @@ class _Builder:
         self._encoded = spaces_to_encode(old, plan)
         # A fit of before is no fit of now: without vectors that cost something, such a run begins anew.
         self._resumed = left is not None and (bool(self._encoded) or not plan.refit)
-        gone = old.spaces.keys() - plan.spaces.keys()
-        weights = {name: weight for name, weight in old.search.get("weights", {}).items() if name not in gone}
-        search = {**old.search, "weights": weights} if "weights" in old.search else old.search
         self._lexical = any(name in plan.spaces for name in LEXICAL_SPACES)
         self._same_fit = self._lexical and not plan.refit
         self._old = old.model_copy(update={"rebuild": plan})
-        self._new = old.model_copy(
-            update={
-                **plan.settings,
-                "generation": plan.generation,
-                "newest": max(plan.generation, old.newest),
-                "search": search,
-                "rebuild": None,
-                "fit": old.fit if self._lexical else FitStats(),
-                "counts": old.counts if self._lexical else Counts(),
-            }
-        )
+        self._new = next_manifest(old, plan)
         self._fill = fill
         self._progress = progress
         self._pool = pool
