@@ -50,7 +50,6 @@ def command(
     if report.reasons:
         table.add_column("why none", overflow="fold")
     for name, value in report.similarities.items():
-        table.add_row(
-            name, "-" if value is None else f"{value:.4f}", *([report.reasons.get(name, "")] * bool(report.reasons))
-        )
+        row = [name, "-" if value is None else f"{value:.4f}"]
+        table.add_row(*row, *([report.reasons.get(name, "")] if report.reasons else []))
     console().print(table)

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
+from cli.options import Decorator
 from schemas.errors import UsageError
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _PLAIN = ("device", "precision", "dimensions", "task", "max_length", "hub", "trust_remote_code")
 

@@ -121,18 +121,13 @@ def _show(report: EvaluationReport, asked: int) -> None:
             markup=False,
         )
     if report.comparison is not None:
-        out.print(compared(report.comparison), markup=False)
+        out.print(_compared(report.comparison), markup=False)
 
 
-def compared(found: Comparison) -> str:
+def _compared(found: Comparison) -> str:
     """The paired test in one sentence."""
     return (
-        f"{signed(found.difference)} {found.measure} of {found.name} over {found.baseline}, the best other "
-        f"(95 % interval {signed(found.low)} to {signed(found.high)}, p {found.p:.4f}; "
+        f"{found.difference:+.4f} {found.measure} of {found.name} over {found.baseline}, the best other "
+        f"(95 % interval {found.low:+.4f} to {found.high:+.4f}, p {found.p:.4f}; "
         f"better on {found.wins} queries, worse on {found.losses}, equal on {found.ties})."
     )
-
-
-def signed(value: float) -> str:
-    """A difference with its sign, to four places."""
-    return f"{value:+.4f}"

@@ -14,11 +14,10 @@ from typing import Any
 import click
 
 from cli.asked import OPTION, json_log
+from cli.options import Decorator
 
 log = logging.getLogger("xunyi.cli")
 """For what the command line itself says."""
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

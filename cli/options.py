@@ -92,8 +92,3 @@ def space_weights(ctx: click.Context, param: click.Parameter, value: str | None)
         if not sign:
             raise UsageError(f"--weights {part!r}: write SPACE=NUMBER, for example dense=2.")
     return weights
-
-
-weights_option: Decorator = click.option(
-    "--weights", callback=space_weights, metavar="SPACE=W,…", help="Weights of the spaces."
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.options import comma_list, json_option, store_option, weights_option
+from cli.options import comma_list, json_option, space_weights, store_option, where_option
 from cli.output import emit_json
 
 
@@ -19,8 +19,8 @@ from cli.output import emit_json
     metavar="A,B",
     help="Vector spaces to ask, alike [default: all but word2vec, weighed as in a search].",
 )
-@weights_option
-@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Filter, as in search. Repeatable.")
+@click.option("--weights", callback=space_weights, metavar="SPACE=W,…", help="Weights of the spaces.")
+@where_option
 @click.option("--limit", type=int, default=10, show_default=True, metavar="N", help="Documents to show.")
 @click.option("--explain", is_flag=True, help="Show each document's rank, score and share in every space.")
 @json_option

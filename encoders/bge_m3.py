@@ -21,6 +21,7 @@ from encoders.batching import token_batches, windows
 from encoders.model_files import Hub, folder_revision, loading, model_folder
 from encoders.token_counts import TokenCounter, check_length, check_tokenizer, folder_counter, token_counts, token_ids
 from encoders.torch_device import INT8, choose_device, choose_precision, one_thread_each, require_torch
+from encoders.unit_rows import unit_rows
 from encoders.xlmr_packed import PackedXlmRoberta
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
@@ -240,7 +241,7 @@ class BgeM3Encoder:
             dense = np.zeros((count, int(self._model.config.hidden_size)), dtype=np.float32)
             for index, part, view in zip(owner, parts, found, strict=True):
                 dense[index] += view["dense"] * np.float32(max(len(part), 1))
-            result["dense"] = dense / np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), np.float32(1e-12))
+            result["dense"] = unit_rows(dense)
         if "sparse" in self._heads:
             weights: list[dict[int, float]] = [{} for _ in range(count)]
             for index, view in zip(owner, found, strict=True):

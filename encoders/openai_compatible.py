@@ -13,6 +13,7 @@ import numpy as np
 
 from encoders.batching import windows
 from encoders.embeddings_api import URL_VARIABLE, EmbeddingsApi
+from encoders.unit_rows import unit_rows
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
 from schemas.spaces import DenseBatch, Space, SpaceKind, VectorBatch
@@ -170,10 +171,10 @@ class OpenAICompatibleEncoder:
                     f"{self._api.shown_url} gave {rows.shape[1]} dimensions, not {dim}; name the right model, or leave "
                     "out the dimensions."
                 )
-            for position, row in zip(batch, _unit(rows), strict=True):
+            for position, row in zip(batch, unit_rows(rows), strict=True):
                 owner, part = pieces[position]
                 total[owner] += row * np.float32(len(part))
-        return _unit(total)
+        return unit_rows(total)
 
     def _batches(self, parts: Sequence[str], prompt: str) -> list[list[int]]:
         batches: list[list[int]] = []
@@ -198,8 +199,3 @@ def _pieces(text: str, limit: int) -> list[str]:
         return [text]
     # Four is the most bytes, and so tokens, of one character.
     return ["".join(run) for run in windows(text, max(1, limit // 4))]
-
-
-def _unit(vectors: DenseBatch) -> DenseBatch:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, np.float32(1e-12)), dtype=np.float32)

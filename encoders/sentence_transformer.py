@@ -20,6 +20,7 @@ from encoders.presets import Preset, preset_for, preset_of
 from encoders.remote_code import check_trusted, has_own_code, trusted
 from encoders.token_counts import TokenCounter, check_length, check_tokenizer, encodable, folder_counter, token_counts
 from encoders.torch_device import choose_device, choose_precision, require_torch
+from encoders.unit_rows import unit_rows
 from schemas.errors import EncoderError
 from schemas.manifest import EncoderIdentity
 from schemas.spaces import DenseBatch, Space, SpaceKind, VectorBatch
@@ -257,10 +258,10 @@ class SentenceTransformerEncoder:
                 [parts[i] for i in batch], prompt=prompt, batch_size=len(batch),
                 convert_to_numpy=True, show_progress_bar=False, **extra,
             )  # fmt: skip
-            rows = _unit(np.asarray(vectors, dtype=np.float32)[:, : self._dim])
+            rows = unit_rows(np.asarray(vectors, dtype=np.float32)[:, : self._dim])
             for position, row in zip(batch, rows, strict=True):
                 total[owner[position]] += row * np.float32(max(lengths[position], 1))
-        return _unit(total)
+        return unit_rows(total)
 
     def _windows(self, text: str, prompt: str) -> list[str]:
         """Cut a text into pieces that fit behind the prompt as the tokenizer reads them alone; none is lost."""
@@ -289,8 +290,3 @@ def _model_of(name: str, model: str | None) -> str:
     """The folder or hub id: as given, else the preset's."""
     preset = preset_for(name) or preset_of(name)
     return model or (preset.model if preset else name)
-
-
-def _unit(vectors: DenseBatch) -> DenseBatch:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, np.float32(1e-12)), dtype=np.float32)

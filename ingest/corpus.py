@@ -9,11 +9,12 @@ from encoders.analysis import make_analyzer
 from encoders.analyzer_options import recommended_tfidf
 from encoders.base import Encoder
 from encoders.lsa import DIM
-from ingest.payloads import META, index_type
+from ingest.payloads import index_type
 from schemas.errors import CorpusError, CorpusNotFound, StoreDamaged, UsageError, XunyiError
 from schemas.ingest import DEFAULT_LEXICAL, LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import AnalyzerSettings, CorpusManifest, SplitterSettings, TfidfSettings, Word2VecSettings
 from schemas.names import check_corpus_name
+from schemas.payload_paths import META
 from schemas.spaces import Shelf, Space, SpaceKind
 from schemas.storage import StorageSettings
 from stores.base import Store, collection_name

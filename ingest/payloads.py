@@ -8,11 +8,8 @@ from typing import Any, cast
 from schemas.dates import is_other_date
 from schemas.documents import Document, Passage
 from schemas.ids import content_hash
-from schemas.payload_paths import DATED, MIXED, payload_values
+from schemas.payload_paths import DATED, META, MIXED, payload_values
 from stores.base import PayloadIndexType
-
-META = "meta"
-"""A document's own fields live under this key, so that they never meet ours."""
 
 
 def passage_hash(document: Document, passage: Passage) -> str:

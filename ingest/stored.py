@@ -11,12 +11,12 @@ import numpy as np
 from qdrant_client import models
 
 from ingest.blocks import Block, Planned
-from ingest.payloads import META
 from ingest.plan import batched, document_hash
 from schemas.documents import Document, Passage, Stretch
 from schemas.errors import StoreDamaged
 from schemas.ids import passage_point_id
 from schemas.manifest import CorpusManifest
+from schemas.payload_paths import META
 from schemas.spaces import Shelf
 from stores.base import Store, collection_name
 

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+META = "meta"
+"""A document's own fields lie under this key of its points' payload, so that they never meet ours."""
+
 MIXED = "mixed"
 """The type of a field whose values are of several types: numbers here, text there."""
 

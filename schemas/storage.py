@@ -16,9 +16,6 @@ SERVER_ONLY = {
 }
 """Settings that only a server has, and what the command line calls them."""
 
-QUANTIZED_BY = {"scalar": 4, "binary": 32, "product": 16}
-"""Bytes of float32 vectors to one byte of quantized ones."""
-
 
 class StorageSettings(BaseModel):
     """Settings of the engine, under Qdrant's own names; None leaves the store's default.

@@ -16,6 +16,7 @@ from scipy.sparse import issparse
 from encoders.bags import bags_of
 from encoders.normalize import normalize
 from schemas.errors import UsageError
+from schemas.ingest import DEFAULT_LEXICAL
 from schemas.manifest import CorpusManifest
 from schemas.spaces import SpaceKind
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 Encode: TypeAlias = Callable[[list[str]], Any]
 """Gives two rows for two texts: a dense array ``(2, dim)`` or a sparse one ``(2, vocabulary)``."""
-
-LEXICAL = ("tfidf", "word2vec")
 
 _NOTHING = "one of the texts has nothing in it that is known there"
 _NEEDS_CORPUS = "needs a corpus: --corpus NAME"
@@ -144,7 +143,7 @@ def compare_in(
         words, read = (pre_split, joined) if split else (make_analyzer().words, str)
         encoders: dict[str, Encode] = {"dense": lambda texts: encoder.encode_queries(texts)["dense"]}
         found = compare_texts(first, second, words=words, encoders=encoders, ngram=ngram, read=read)
-        return _with_all(found, {**dict.fromkeys(LEXICAL, _NEEDS_CORPUS), "sparse": _NEEDS_ENCODER})
+        return _with_all(found, {**dict.fromkeys(DEFAULT_LEXICAL, _NEEDS_CORPUS), "sparse": _NEEDS_ENCODER})
     with Corpus(corpus, store) as opened:
         return compare_by(opened, first, second, split=split, ngram=ngram)
 
@@ -176,7 +175,7 @@ def _lacking(manifest: CorpusManifest, spaces: Sequence[str]) -> dict[str, str]:
     """What a corpus would need for each representation that it has no space of."""
     name, there = manifest.corpus, ",".join(manifest.spaces)
     kinds = {manifest.spaces[space].kind for space in spaces if space in manifest.encoders}
-    needs = {space: f"add it with: xunyi rebuild {name} --spaces {there},{space}" for space in LEXICAL}
+    needs = {space: f"add it with: xunyi rebuild {name} --spaces {there},{space}" for space in DEFAULT_LEXICAL}
     needs["dense"] = f"add it with: xunyi spaces add {name} bundled"
     needs["sparse"] = f"add it with: xunyi spaces add {name} bge-m3 --spaces sparse"
     held = {*spaces, *map(str, kinds)}
@@ -186,7 +185,7 @@ def _lacking(manifest: CorpusManifest, spaces: Sequence[str]) -> dict[str, str]:
 def _with_all(found: TextComparison, lacking: Mapping[str, str]) -> TextComparison:
     """With rows of what is lacking, in the usual order: counts, lexical spaces, learned ones."""
     rows = {**found.similarities, **dict.fromkeys(lacking)}
-    counts, usual = list(found.similarities)[:2], (*LEXICAL, "dense", "sparse")
+    counts, usual = list(found.similarities)[:2], (*DEFAULT_LEXICAL, "dense", "sparse")
     order = dict.fromkeys([*counts, *(name for name in usual if name in rows), *rows])
     return found.model_copy(
         update={"similarities": {name: rows[name] for name in order}, "reasons": {**found.reasons, **lacking}}

@@ -14,10 +14,9 @@ from qdrant_client import models
 from schemas.dates import Span, dates_in, dates_within, span, when
 from schemas.errors import UsageError
 from schemas.numbers import unadorned
-from schemas.payload_paths import DATED, MIXED, names_of
+from schemas.payload_paths import DATED, META, MIXED, names_of
 from search.text_match import MOST_MATCHES, ValuesOf, matching_values
 
-META = "meta"
 OWN_FIELDS: Mapping[str, str] = {
     "document_id": "keyword",
     "title": "keyword",

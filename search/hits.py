@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.payload_paths import META
 from schemas.search import Hit, SpaceScore
 from search.fusion import Fused, Standing
 from search.snippets import Snippets
@@ -42,7 +43,7 @@ class HitMaker:
             text=text,
             start=int(payload["start"]),
             end=int(payload["end"]),
-            payload=dict(payload.get("meta") or {}),
+            payload=dict(payload.get(META) or {}),
             spaces=space_scores(fused.spaces),
             snippet=snippets.of(text),
         )

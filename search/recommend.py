@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from schemas.errors import UsageError
 from schemas.names import several
+from schemas.payload_paths import META
 from schemas.search import Hit, SearchResponse, Took
 from schemas.spaces import Shelf, SpaceKind
 from search.corpus import Corpus
@@ -114,7 +115,7 @@ def _recommend(
                 text=text,
                 start=0,
                 end=len(text),
-                payload=dict(payload.get("meta") or {}),
+                payload=dict(payload.get(META) or {}),
                 spaces=space_scores({**deeper.get(fused.id, {}), **fused.spaces}),
                 snippet=snippets.of(text),
             )
