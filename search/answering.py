@@ -6,7 +6,6 @@ import gc
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from schemas.manifest import CorpusManifest
@@ -21,29 +20,12 @@ from search.hits import HitMaker
 from search.query_vectors import rows_of, take
 from search.ranked_list import WINDOW
 from search.ranking import Ranker, named
+from search.request import Page
 from search.second_stage import Encode, Reranking, second_stage
 from search.sharing import shared_out
 from search.snippets import Finder, Snippets
-from search.standings import Explain, in_every_space
+from search.standings import in_every_space
 from stores.base import Store, collection_name
-
-
-@dataclass(frozen=True)
-class Page:
-    """Which hits to show: ``limit`` after the first ``offset``, passages or documents.
-
-    ``explain`` says how much is found out of each hit.
-    """
-
-    limit: int = 10
-    offset: int = 0
-    by_document: bool = False
-    explain: Explain = False
-
-    @property
-    def reach(self) -> int:
-        """The last hit's rank."""
-        return self.offset + self.limit
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name, several
 from schemas.search import SearchResponse
 from schemas.spaces import Shelf, VectorBatch
-from search.answering import Page
 from search.coverage import QueryWords
 from search.ranked_list import FusionMethod
+from search.request import Page, Request
 from search.second_stage import Reranking
 from search.standings import Explain
 from search.view import DEFAULT_FUSION, CorpusView
@@ -168,11 +168,10 @@ class Corpus:
         asked, conditions = several(queries), several(where)
         named = None if spaces is None else several(spaces)
         judge = Reranking(rerank) if isinstance(rerank, str) else rerank or Reranking()
-        return self.ask(
-            lambda view: view.search_many(
-                asked, page, spaces=named, where=conditions, fusion=fusion, weights=weights, rrf_k=rrf_k, rerank=judge
-            )
+        request = Request(
+            page, spaces=named, where=conditions, fusion=fusion, weights=weights, rrf_k=rrf_k, rerank=judge
         )
+        return self.ask(lambda view: view.search_many(asked, request))
 
     async def search_async(self, query: str, **options: Any) -> SearchResponse:
         """Answer one query without holding up the event loop: as ``search``, in a thread of its own."""
@@ -200,20 +199,8 @@ class Corpus:
         to tell how far a space is believed; ``texts`` the queries as they were asked, for ``rerank``.
         """
         page = Page(limit, offset, by_document, explain)
-        conditions = several(where)
-        return self.ask(
-            lambda view: view.search_vectors(
-                vectors,
-                page,
-                where=conditions,
-                fusion=fusion,
-                weights=weights,
-                rrf_k=rrf_k,
-                words=words,
-                rerank=rerank,
-                texts=texts,
-            )
-        )
+        request = Request(page, where=several(where), fusion=fusion, weights=weights, rrf_k=rrf_k, rerank=rerank)
+        return self.ask(lambda view: view.search_vectors(vectors, request, words, texts))
 
     # -- their parts ---------------------------------------------------------------------------
     def encode(self, queries: str | Iterable[str], spaces: str | Iterable[str]) -> dict[str, VectorBatch]:

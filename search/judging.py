@@ -16,7 +16,7 @@ from search.corpus import Corpus
 from search.evaluation import EvaluationReport, evaluate, judged, parse_measures
 from search.query_files import Ranking
 from search.ranked_list import FusionMethod, ScoredList
-from search.request import chosen_spaces
+from search.request import Request, chosen_spaces
 from search.second_stage import COLBERT, Reranking
 from search.synthetic import KINDS, SyntheticQuery, synthetic_qrels, synthetic_queries
 from search.tuning import FusionChoice, TuningReport, tune
@@ -56,7 +56,7 @@ def evaluate_corpus(
     names = chosen_spaces(view.manifest, spaces)
     first = [name for name in names if spaces is not None or rerank.by != COLBERT or name != COLBERT] or names
     parse_measures(measures)
-    ask = view.ask(names, fusion, weights, rrf_k, several(where))
+    ask = view.ask(names, Request(where=several(where), fusion=fusion, weights=weights, rrf_k=rrf_k))
     encoded: dict[tuple[str, ...], dict[str, VectorBatch]] = {}
     runners = {}
     if rerank:

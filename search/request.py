@@ -1,8 +1,9 @@
-"""What a search may be asked: its query, its page, its spaces and their weights, checked before anything is done."""
+"""What a search may be asked: its query, page, spaces, weights and the like, checked before anything is done."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import get_args
 
@@ -11,6 +12,8 @@ from schemas.manifest import CorpusManifest
 from schemas.names import several
 from search.ranked_list import FusionMethod
 from search.ranking import DEFAULT_WEIGHTS
+from search.second_stage import Reranking
+from search.standings import Explain
 from search.whole_documents import DOCUMENT_TFIDF
 
 MAX_REACH = 10_000
@@ -21,6 +24,40 @@ MAX_WEIGHT = 1_000_000
 
 MAX_QUERY = 20_000
 """Characters of a query; more is a document, and is refused rather than cut."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which hits to show: ``limit`` after the first ``offset``, passages or documents.
+
+    ``explain`` says how much is found out of each hit.
+    """
+
+    limit: int = 10
+    offset: int = 0
+    by_document: bool = False
+    explain: Explain = False
+
+    @property
+    def reach(self) -> int:
+        """The last hit's rank."""
+        return self.offset + self.limit
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a search is to be done, as ``Corpus.search_many`` is told; where it says None, as the corpus has it.
+
+    A view of the corpus makes an ``Ask`` of it.
+    """
+
+    page: Page = Page()
+    spaces: Sequence[str] | None = None
+    where: Sequence[str] = ()
+    fusion: FusionMethod | None = None
+    weights: Mapping[str, float] | None = None
+    rrf_k: int | None = None
+    rerank: Reranking = field(default_factory=Reranking)
 
 
 def check_query(query: str) -> str:

@@ -16,16 +16,16 @@ from schemas.errors import UsageError
 from schemas.ids import document_point_of, point_text
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest
+from schemas.payload_paths import META
 from schemas.search import SearchResponse, Took
 from schemas.spaces import Shelf, VectorBatch
-from search.answering import Answerer, Page
+from search.answering import Answerer
 from search.ask import Ask
 from search.coverage import QueryWords, query_words
-from search.filters import META, parse_where
+from search.filters import parse_where
 from search.ranked_list import RRF_K, FusionMethod
-from search.request import check_fusion, check_page, check_query, chosen_spaces, chosen_weights
-from search.second_stage import COLBERT, Reranking
-from search.standings import Explain
+from search.request import Request, check_fusion, check_page, check_query, chosen_spaces, chosen_weights
+from search.second_stage import COLBERT
 from search.text_match import MOST_VALUES
 from search.whole_documents import search_weights, without_documents
 from stores.base import Store, collection_name
@@ -100,26 +100,16 @@ class CorpusView:
         return {space: vectors[space] for space in spaces}
 
     # -- questions -----------------------------------------------------------------------------
-    def search_many(
-        self,
-        queries: Sequence[str],
-        page: Page,
-        *,
-        spaces: Sequence[str] | None,
-        where: Sequence[str],
-        fusion: FusionMethod | None,
-        weights: Mapping[str, float] | None,
-        rrf_k: int | None,
-        rerank: Reranking,
-    ) -> list[SearchResponse]:
+    def search_many(self, queries: Sequence[str], request: Request) -> list[SearchResponse]:
         """Answer several queries in one round to the store, hits best first."""
         started = time.perf_counter()
+        page, rerank = request.page, request.rerank
         check_page(page.limit, page.offset)
         texts = [check_query(query) for query in queries]
         rerank.check(self.manifest)
-        names = chosen_spaces(self.manifest, spaces, without=COLBERT if rerank.by == COLBERT else None)
+        names = chosen_spaces(self.manifest, request.spaces, without=COLBERT if rerank.by == COLBERT else None)
         # Made before encoding: a bad filter or weight need not wait for a model to load.
-        ask = self.ask(names, fusion, weights, rrf_k, where, page.explain)
+        ask = self.ask(names, request)
         vectors = self.encode(texts, names)
         words = self.words(texts)
         encoded = time.perf_counter()
@@ -142,36 +132,23 @@ class CorpusView:
     def search_vectors(
         self,
         vectors: Mapping[str, VectorBatch],
-        page: Page,
-        *,
-        where: Sequence[str],
-        fusion: FusionMethod | None,
-        weights: Mapping[str, float] | None,
-        rrf_k: int | None,
+        request: Request,
         words: Sequence[QueryWords] | None,
-        rerank: Reranking,
         texts: Sequence[str],
     ) -> list[SearchResponse]:
-        """Answer queries that are encoded already."""
-        check_page(page.limit, page.offset)
-        ask = self.ask(chosen_spaces(self.manifest, list(vectors)), fusion, weights, rrf_k, where, page.explain)
-        return self.answerer.answer(vectors, ask, page, words, rerank, texts)
+        """Answer queries that are encoded already, over the spaces that ``vectors`` has."""
+        check_page(request.page.limit, request.page.offset)
+        ask = self.ask(chosen_spaces(self.manifest, list(vectors)), request)
+        return self.answerer.answer(vectors, ask, request.page, words, request.rerank, texts)
 
-    def ask(
-        self,
-        names: Sequence[str],
-        fusion: FusionMethod | None,
-        weights: Mapping[str, float] | None,
-        rrf_k: int | None,
-        where: Sequence[str],
-        explain: Explain = False,
-    ) -> Ask:
+    def ask(self, names: Sequence[str], request: Request) -> Ask:
         """What a search over ``names`` asks: as given, else as tuned for this corpus, else the default."""
-        method = fusion or self.fusion
-        check_fusion(fusion, method, rrf_k)
-        used = self.search_weights(names, weights)
-        every = explain is not False
-        return Ask(names, used, method, self.filter(where), every=every, rrf_k=RRF_K if rrf_k is None else rrf_k)
+        method = request.fusion or self.fusion
+        check_fusion(request.fusion, method, request.rrf_k)
+        used = self.search_weights(names, request.weights)
+        every = request.page.explain is not False
+        k = RRF_K if request.rrf_k is None else request.rrf_k
+        return Ask(names, used, method, self.filter(request.where), every=every, rrf_k=k)
 
     def filter(self, where: Sequence[str]) -> models.Filter | None:
         """The filter that conditions such as ``city=Seattle`` mean in this corpus; None where there are none."""

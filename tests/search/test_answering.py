@@ -7,8 +7,9 @@ import pytest
 from schemas.errors import UsageError
 from schemas.spaces import Shelf
 from search import Corpus
-from search.answering import Answerer, Page
+from search.answering import Answerer
 from search.ask import Ask
+from search.request import Page
 from stores.base import collection_name
 from stores.embedded import EdgeStore
 from tests.search.conftest import fill

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from schemas.ids import document_point_of
-from search.answering import Answerer, Page
+from search.answering import Answerer
 from search.ask import Ask
 from search.fusion import fuse
 from search.grouping import by_document, grouped
+from search.request import Page
 from search.second_stage import Reranking
 
 
