@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 
-from encoders.analysis import make_analyzer
-from encoders.analyzer_options import recommended_tfidf
+from encoders.analyzer_options import options_of, recommended_tfidf
 from encoders.base import Encoder
 from encoders.lsa import DIM
 from ingest.payloads import index_type
@@ -47,7 +46,7 @@ def new_manifest(corpus: str, options: CorpusOptions, encoder: Encoder | None) -
             f"give at most that."
         )
     analyzer = _analyzer(options) or AnalyzerSettings()
-    make_analyzer(analyzer)
+    options_of(analyzer)  # refuses what cannot be meant
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return CorpusManifest(
         corpus=corpus,

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from encoders.analysis import make_analyzer
-from encoders.analyzer_options import recommended_tfidf
+from encoders.analyzer_options import options_of, recommended_tfidf
 from encoders.base import Encoder
 from encoders.identity import same_encoder
 from encoders.lsa import DIM
@@ -273,7 +272,7 @@ def _analyzer(old: CorpusManifest, options: CorpusOptions) -> AnalyzerSettings:
         asked = AnalyzerSettings(preset=asked)
     if "preset" not in asked.model_fields_set:
         asked = AnalyzerSettings(preset=old.analyzer.preset, options={**old.analyzer.options, **asked.options})
-    make_analyzer(asked)
+    options_of(asked)  # refuses what cannot be meant
     return asked
 
 
