@@ -296,7 +296,7 @@ ERRORS = [
     (("rebuild", "c", "--weighting", "tfidf"), 4, "Nothing"),
     (("rebuild", "c", "--shards", "3"), 2, "--shards"),
     (("rebuild", "c", "--oversampling", "3"), 2, "--quantization"),
-    (("rebuild", "c", "--encoder", "nonsense"), 6, "nonsense"),
+    (("rebuild", "c", "--encoder", "nonsense"), 2, "nonsense"),
     (("rebuild", "c", "--device", "cpu", "--weighting", "bm25"), 2, "--encoder"),
     (("rebuild", "c", "--user-dict", "missing.txt"), 3, "missing.txt"),
     (("generations", "list", "none"), 4, "none"),
