@@ -6,7 +6,10 @@ instead of reporting an error, so that the only time to say so is before.
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from schemas.errors import StoreFull
@@ -33,6 +36,30 @@ def require_room(folder: Path, size: int = 0, reserve: int = RESERVE) -> None:
             f"The disk is full: {folder} has {free / 1e6:,.0f} MB free and this wants {(size + reserve) / 1e6:,.0f}; "
             f"free some and run the same command again."
         )
+
+
+def filled_by_reading(folders: Iterable[Path]) -> int:
+    """Bytes that the files below these folders take when they are mapped and read: their holes, on a disk in memory.
+
+    Such a file system (tmpfs) gives a page to every hole that is read, others do when one is written.
+    """
+    total = 0
+    for folder in folders:
+        if not _in_memory(folder.stat().st_dev):
+            return 0
+        total += sum(max(0, path.stat().st_size - path.stat().st_blocks * 512) for path in folder.rglob("*.dat"))
+    return total
+
+
+@lru_cache(maxsize=16)
+def _in_memory(device: int) -> bool:
+    wanted = f"{os.major(device)}:{os.minor(device)}" if hasattr(os, "major") else ""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    of = [line.split() for line in mounts]
+    return any(fields[2] == wanted and fields[fields.index("-") + 1] in ("tmpfs", "ramfs") for fields in of)
 
 
 def allocated(folder: Path) -> int:

@@ -14,7 +14,7 @@ from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores import edge_translation as translate
 from stores.base import PayloadIndexType, rows_without
-from stores.disk_room import COPIES, SMALL_RESERVE, allocated, require_room
+from stores.disk_room import COPIES, SMALL_RESERVE, allocated, filled_by_reading, require_room
 from stores.edge_config import config_of, filled_bytes, joined_bytes
 from stores.edge_errors import engine
 from stores.edge_memory import give_back
@@ -58,6 +58,10 @@ class EdgePart:
     def _open(self) -> None:
         config = config_of(self._spaces, self._storage, self._segments())
         self._threads = config.max_search_threads
+        # The engine maps the indexes of fields, and reads them, before it says anything.
+        wanted = filled_by_reading(self.folder.glob("segments/*/payload_index"))
+        if wanted:
+            require_room(self.folder, wanted, SMALL_RESERVE)
         with engine(self._name, opening=self.folder):
             self._shard = edge.EdgeShard.load(str(self.folder), config)
 

@@ -1,6 +1,7 @@
 """A disk that fills up during an ingest: one sentence, no dead process, and everything acknowledged is there."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_a_new_corpus_that_finds_no_room_leaves_nothing(tmp_path, small_disk):
 
 @pytest.mark.parametrize("small_disk", [58], indirect=True)
 def test_a_little_more_room_is_a_sentence_again_or_enough(tmp_path, small_disk):
-    # The engine takes 34 MB for its log as it opens, after which a mapped write could end the process.
+    # In a file system in memory the engine takes tens of MB as it opens, where a full one ends the process.
     source = records(tmp_path / "r.jsonl", 1_500)
     codes = [ingest(source, small_disk / "store").returncode]
     for size in (60, 62, 96):
@@ -85,6 +86,18 @@ def test_room_is_asked_for_with_a_reserve(tmp_path):
     with pytest.raises(StoreFull, match="disk is full"):
         require_room(tmp_path, 1 << 60)
     assert RESERVE > 0
+
+
+@pytest.mark.parametrize("small_disk", [120], indirect=True)
+def test_a_search_finds_no_room_to_open_a_corpus_in_a_sentence(tmp_path, small_disk):
+    assert ingest(records(tmp_path / "r.jsonl", 50), small_disk / "store").returncode == 0
+    free = shutil.disk_usage(small_disk).free
+    with (small_disk / "other").open("wb") as file:
+        file.write(b"x" * (free - 2_000_000))
+    asked = [sys.executable, "-m", "cli", "search", "water3", "--corpus", "c", "--store", str(small_disk / "store")]
+    found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert found.returncode == 5, found.stderr
+    assert "disk is full" in found.stderr
 
 
 def test_holes_take_no_room(tmp_path):
