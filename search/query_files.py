@@ -31,8 +31,12 @@ def read_queries(path: Path) -> dict[str, str]:
     A query whose text is empty is passed over. Raises :class:`InputError` with the line for what is
     neither, for a repeated id, and for a file without queries.
     """
+    return _with_ids(path, _lines(path))
+
+
+def _with_ids(path: Path, lines: Iterable[tuple[int, str]]) -> dict[str, str]:
     queries: dict[str, str] = {}
-    for number, line in _lines(path):
+    for number, line in lines:
         identifier, text = _query(path, number, line)
         if not text:
             # Published sets hold such rows; nothing can be asked with them, and their judgments are left out with them.
@@ -80,11 +84,12 @@ def read_questions(path: Path) -> list[Question]:
     A file whose first line is a JSON object, or whose every line is an id, one tab and a text, holds
     ids. Raises :class:`InputError` with the line for what cannot be asked, and for a file without queries.
     """
+    # Read once: it may be a pipe.
     lines = list(_lines(path))
     if not lines:
         raise InputError(f"{path}: there is no query in it; write one on each line.")
     if lines[0][1].lstrip().startswith("{") or all(_has_id(line) for _, line in lines):
-        questions = [Question(identifier, text) for identifier, text in read_queries(path).items()]
+        questions = [Question(identifier, text) for identifier, text in _with_ids(path, lines).items()]
     else:
         questions = [Question(None, line.strip()) for _, line in lines]
     for number, question in enumerate(questions, 1):

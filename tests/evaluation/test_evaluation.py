@@ -1,4 +1,6 @@
 import json
+import os
+import threading
 
 import pytest
 
@@ -151,6 +153,16 @@ def test_a_tab_with_nothing_before_it_or_two_of_them_are_part_of_the_query(tmp_p
     for line in ("\thotpot", "1\ttea\tcup", "tea\t"):
         (question,) = read_questions(write(tmp_path / "queries", line))
         assert question == (None, line.strip())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("text", ['{"_id": "a", "text": "one"}\n{"_id": "b", "text": "two"}\n', "a\tone\nb\ttwo\n"])
+def test_questions_may_come_through_a_pipe(tmp_path, text):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,))
+    writer.start()
+    assert [(found.id, found.text) for found in read_questions(tmp_path / "pipe")] == [("a", "one"), ("b", "two")]
+    writer.join()
 
 
 def test_the_paired_test_tells_a_steady_gain_from_noise():
