@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ingest.readers.row import Row, problem_in, set_aside
+from ingest.readers.row import Row, distinct, problem_in, set_aside
 from schemas.documents import JSON, Rejected
 from schemas.errors import InputError
 
@@ -29,7 +29,7 @@ def parquet_rows(path: Path) -> Iterator[Row | Rejected]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
-                for values in batch.to_pylist():
+                for values in batch.rename_columns(distinct(batch.schema.names)).to_pylist():
                     number += 1
                     row = Row(number, {key: _plain(value) for key, value in values.items()})
                     problem = problem_in(row.values)
@@ -49,7 +49,7 @@ def parquet_columns(path: Path) -> list[str]:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            names, rows = list(file.schema_arrow.names), file.metadata.num_rows
+            names, rows = distinct(file.schema_arrow.names), file.metadata.num_rows
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path} is no Parquet file or a damaged one ({_first_line(error)}).") from error
     if not rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,18 @@ class Row:
     line: int
     values: dict[str, JSON]
     raw: str | None = None
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The columns' names, each once: ``text``, ``text_2``; one without a name by its number."""
+    found: list[str] = []
+    for number, raw in enumerate(names, 1):
+        name = raw.strip() or f"column_{number}"
+        unique, copy = name, 2
+        while unique in found:
+            unique, copy = f"{name}_{copy}", copy + 1
+        found.append(unique)
+    return found
 
 
 def set_aside(path: Path, row: Row, reason: str, *, repeats: bool = False) -> Rejected:

@@ -17,7 +17,7 @@ from ingest.byte_samples import may_be_broken
 from ingest.decoding import broken_bytes, read_lines
 from ingest.readers.options import Source
 from ingest.readers.parquet import parquet_rows
-from ingest.readers.row import MAX_ROW_CHARS, Row, problem_in, reject
+from ingest.readers.row import MAX_ROW_CHARS, Row, distinct, problem_in, reject
 from schemas.documents import Rejected
 from schemas.errors import DecodeError, InputError
 
@@ -86,22 +86,11 @@ def csv_header(path: Path, encoding: str, delimiter: str, replace: bool = False)
     """
     for line in _numbered_records(path, encoding, delimiter, replace):
         if not isinstance(line, Rejected):
-            return _distinct(line[1])
+            return distinct(line[1])
         if line.undecodable:
             raise DecodeError(f"{path}, line {line.line}: the header {line.reason}; name it with --encoding.")
         raise InputError(f"{path}, line {line.line}: the header {line.reason}; give the columns' names in line 1.")
     raise InputError(f"{path} is empty; give a file with a header and rows.")
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    found: list[str] = []
-    for number, raw in enumerate(names, 1):
-        name = raw.strip() or f"column_{number}"
-        unique, copy = name, 2
-        while unique in found:
-            unique, copy = f"{name}_{copy}", copy + 1
-        found.append(unique)
-    return found
 
 
 # -- CSV ------------------------------------------------------------------------------------------
@@ -112,7 +101,7 @@ def _csv_rows(path: Path, encoding: str, delimiter: str, replace: bool) -> Itera
         if isinstance(record, Rejected):
             yield record
         elif header is None:
-            header = _distinct(record[1])
+            header = distinct(record[1])
         else:
             start, fields, raw = record
             yield Row(start, dict(zip(header, fields, strict=True)), raw)

@@ -40,6 +40,9 @@ def read_table(source: Source, met: MetIds) -> Iterator[Document | Rejected]:
 
 def _document(source: Source, position: int, row: Row, types: ColumnTypes, met: MetIds) -> Document | Rejected:
     columns, values = source.columns, row.values
+    for name in columns.values():
+        if _is_object(values.get(name)):
+            return set_aside(source.path, row, f"has an object in the column {name!r}, where text should be")
     text = _text(values.get(columns["text"]))
     title = _text(values.get(columns["title"])).strip() if "title" in columns else ""
     if not text.strip():
@@ -102,6 +105,10 @@ def _bounded(value: Any) -> JSON:
     return {key: _bounded(item) for key, item in value.items()}
 
 
+def _is_object(value: JSON) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_is_object, value)))
+
+
 def _text(value: JSON) -> str:
     if value is None:
         return ""
@@ -109,4 +116,4 @@ def _text(value: JSON) -> str:
         return clean(value)
     if isinstance(value, list):
         return "\n".join(_text(item) for item in value)
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -142,6 +142,29 @@ def test_parquet_keeps_its_types_and_gives_dates_as_text(tmp_path):
         open_sources([path])
 
 
+def test_parquet_columns_of_one_name_are_told_apart_as_those_of_a_csv_are(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "a.parquet"
+    twice = pyarrow.table(
+        [pyarrow.array(["1"]), pyarrow.array(["a"]), pyarrow.array(["b"])], names=["id", "text", "text"]
+    )
+    pyarrow.parquet.write_table(twice, path)
+    (source,) = open_sources([path])
+    (document,) = read(source)
+    assert (document.text, document.payload) == ("a", {"text_2": "b"})
+
+
+def test_an_object_where_text_should_be_is_set_aside_and_truth_is_written_as_json_has_it(load):
+    rows = [{"_id": {"a": 1}, "text": "x"}, {"_id": "b", "text": {"a": 1}}, {"_id": "c", "text": ["x", {"a": 1}]}]
+    rows.append({"_id": True, "text": ["x", "y"]})
+    _, records, rejected = load("a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert [(record.id, record.text) for record in records] == [("true", "x\ny")]
+    assert [row.line for row in rejected] == [1, 2, 3]
+    assert all("has an object in the column" in row.reason for row in rejected)
+
+
 def test_columns_can_be_named_and_a_wrong_name_brings_near_ones(load):
     table = "id,conten,body\n1,x,y\n"
     _, records, _ = load("a.csv", table, columns={"text": "conten"})
