@@ -300,7 +300,7 @@ class Run:
                 SourceReport(path=str(s.path), kind=s.kind, encoding=s.encoding or s.format, reason=s.reason)
                 for s in sources
             ],
-            documents=counts.documents,
+            documents=counts.documents + (plan.added - plan.removed if self.dry_run else 0),
             added=plan.added,
             changed=plan.changed,
             unchanged=plan.unchanged,

@@ -107,6 +107,8 @@ class RejectedReport(BaseModel):
 class IngestReport(BaseModel):
     """What an ingest did, or with ``dry_run`` would do.
 
+    Of a dry run ``documents`` are those that there would be; ``passages`` and ``terms``, which only writing
+    tells, those that there are.
     ``encoded`` counts the passages that learned encoders made vectors of, ``taken_over`` those that stood
     unchanged in documents that were written again. ``seconds`` are by stage; they overlap, so they need
     not add up to ``total``. ``removed`` counts documents that were gone from the source; ``not_pruned`` are

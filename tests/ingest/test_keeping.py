@@ -79,6 +79,7 @@ def test_a_dry_run_of_a_new_corpus_counts_and_writes_nothing(tmp_path, rows):
     report = ingest([rows], "c", store=str(folder), options=LEXICAL, dry_run=True)
     assert (report.added, report.changed, report.unchanged, report.removed) == (3, 0, 0, 0)
     assert report.dry_run
+    assert report.documents == 3
     assert not folder.exists()
 
 
@@ -90,6 +91,7 @@ def test_a_dry_run_says_what_would_happen_and_leaves_every_point(store, tmp_path
     assert (report.added, report.changed, report.unchanged, report.removed) == (1, 1, 1, 1)
     assert contents(store, "c") == before
     assert store.read_manifest("c") == manifest
+    assert report.documents == ingest([rows], "c", store=store, prune=True).documents == 3
 
 
 def test_prune_removes_what_is_gone_and_nothing_else(store, rows):
