@@ -69,7 +69,7 @@ def keep_names(sources: Sequence[Source], store: Store, documents: str | None) -
             prefix = next(name for name in _names(source) if taken.setdefault(name, path) == path)
         taken[prefix] = path
         if path not in known and prefix in gone:
-            took[str(source.path)] = gone[prefix]
+            took[source.recorded] = gone[prefix]
         named.append(replace(source, stem=prefix))
     return Named(named, took)
 

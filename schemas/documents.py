@@ -26,7 +26,7 @@ class Stretch:
 class Document:
     r"""One hotel, chapter or record.
 
-    ``source`` names the file. The *source text* is the whole decoded file (newlines as ``\n``,
+    ``source`` is the file's whole path. The *source text* is the whole decoded file (newlines as ``\n``,
     no byte-order mark) for a novel, and the text field itself for a row. ``stretches`` says
     where the document's text stands there; empty means that the text is the source text.
     """

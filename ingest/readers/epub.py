@@ -104,7 +104,7 @@ def read_epub(source: Source) -> Iterator[Document | Rejected]:
                 title=heading.title if heading is not None else book.title or source.stem,
                 text=body,
                 kind="novel",
-                source=str(source.path),
+                source=source.recorded,
                 position=number - 1,
                 chapter=heading.label if heading is not None else None,
                 stretches=(Stretch(0, start_of_page + start, end - start),),

@@ -142,7 +142,7 @@ def _document(
         title=section.heading.title or source.stem,
         text=text,
         kind="novel",
-        source=str(source.path),
+        source=source.recorded,
         position=number - 1,
         chapter=chapter,
         stretches=stretches,

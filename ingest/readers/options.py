@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,3 +93,8 @@ class Source:
     delimiter: str = ","
     heading: str | None = None
     replace: bool = False
+
+    @property
+    def recorded(self) -> str:
+        """The file as its documents record it: by its whole path, the same from whatever folder it was named."""
+        return os.path.normpath(self.path.absolute())

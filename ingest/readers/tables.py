@@ -54,7 +54,7 @@ def _document(source: Source, position: int, row: Row, types: ColumnTypes, met: 
         reason = f"repeats the id {_shown_id(source, row, title)!r}, which was met before"
         return set_aside(source.path, row, reason, repeats=True)
     payload = _payload(source, values, types)
-    return Document(document_id, title, text, source.kind, str(source.path), position, payload=payload)
+    return Document(document_id, title, text, source.kind, source.recorded, position, payload=payload)
 
 
 def _identity(source: Source, row: Row, title: str, met: MetIds) -> str | None:

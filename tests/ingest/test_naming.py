@@ -108,6 +108,15 @@ def test_from_another_folder_or_through_a_link_it_is_the_same_file(store, shelf,
         assert set(standing(store)) == chapters_of("v", "b/v")
 
 
+def test_books_of_one_name_are_two_also_where_each_is_named_from_its_own_folder(store, shelf, monkeypatch):
+    for folder, name in (("one", "Ann"), ("two", "Bob")):
+        book(shelf / folder / "v.txt", name)
+        monkeypatch.chdir(shelf / folder)
+        assert ingest("v.txt", "c", store=store, options=LEXICAL).added == 2
+    assert ingest("../one/v.txt", "c", store=store, prune=True).nothing_changed
+    assert set(standing(store).values()) == {str(shelf / "one/v.txt"), str(shelf / "two/v.txt")}
+
+
 def test_moved_books_are_recognised_by_their_folders(store, shelf):
     book(shelf / "two/a/v.txt", "Ann")
     book(shelf / "two/b/v.txt", "Bob")
@@ -117,7 +126,7 @@ def test_moved_books_are_recognised_by_their_folders(store, shelf):
     report = ingest("three", "c", store=store, prune=True)
     assert report.nothing_changed
     assert not report.warnings
-    assert standing(store)["b/v/0001"] == "three/b/v.txt"
+    assert standing(store)["b/v/0001"] == str(shelf / "three/b/v.txt")
     (shelf / "three/b/v.txt").rename(shelf / "v.txt")
     book(shelf / "three/b/v.txt", "Cy")
     report = ingest("three/b/v.txt", "c", store=store)
