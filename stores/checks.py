@@ -14,6 +14,7 @@ from qdrant_client import models
 from schemas.errors import InvalidPoint, StoreError
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Space, SpaceKind, VectorBatch
+from schemas.surrogates import is_torn
 from stores.nearest import Nearest
 
 MAX_REACH = 2**31 - 1
@@ -166,7 +167,7 @@ def check_payload(value: Any, where: str, depth: int = 0) -> None:
 
 def _wrong_scalar(value: Any) -> str | None:
     if isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        if is_torn(value):
             return "half a character (a lone surrogate); remove it"
     elif isinstance(value, float):
         if not math.isfinite(value):

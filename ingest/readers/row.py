@@ -11,6 +11,7 @@ from typing import Any
 
 from ingest.decoding import broken_bytes, with_replacements
 from schemas.documents import JSON, Rejected
+from schemas.surrogates import is_torn
 
 MAX_ROW_CHARS = 1 << 25
 """Rows longer than this (32 Mi characters) are set aside: they bound a run's memory."""
@@ -62,8 +63,7 @@ def reject(path: Path, line: int, reason: str, raw: str, *, repeats: bool = Fals
 def problem_in(value: JSON, depth: int = 0) -> str | None:
     """Why a store or tokenizer could not take the value, or None."""
     if isinstance(value, str):
-        torn = any("\ud800" <= char <= "\udfff" for char in value) if not value.isascii() else False
-        return "holds half of a surrogate pair" if torn else None
+        return "holds half of a surrogate pair" if is_torn(value) else None
     if isinstance(value, float) and not math.isfinite(value):
         return "holds a number that is not finite"
     if not isinstance(value, list | dict):
