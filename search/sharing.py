@@ -45,7 +45,7 @@ def shared_out(store: Store, queries: int, answer: Answer) -> list[list[Hit]]:
     """
     shares = min(queries // SHARE, 255)
     processes = min(available_processors(), shares)
-    if processes < 2 or threading.active_count() > 1:
+    if processes < 2 or not _alone():
         return answer(range(queries))
     # The first opens what all need, and tells whether the engine has threads of its own by then.
     first = answer(range(1))
@@ -71,6 +71,11 @@ def shared_out(store: Store, queries: int, answer: Answer) -> list[list[Hit]]:
         if share not in found:
             found[share] = answer(rows[share])
     return [*first, *(hits for share in range(shares) for hits in found[share])]
+
+
+def _alone() -> bool:
+    """Whether Python has no other thread, which a forked process would lack, and whose locks it would wait for."""
+    return threading.active_count() == 1
 
 
 class _Tickets:

@@ -30,8 +30,20 @@ def store(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def three_processors(monkeypatch):
+def forked(monkeypatch):
+    """The processes that a test forks, of three processors; other tests may have left threads, which are idle."""
+    pids, fork = [], os.fork
+
+    def told():
+        pid = fork()
+        if pid:
+            pids.append(pid)
+        return pid
+
     monkeypatch.setattr("search.sharing.available_processors", lambda: 3)
+    monkeypatch.setattr("search.sharing._alone", lambda: True)
+    monkeypatch.setattr("os.fork", told)
+    return pids
 
 
 def said(row):
@@ -50,16 +62,18 @@ def processes(answers):
     return {hits[0].passage_id for hits in answers}
 
 
-def nothing_is_left():
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+def nothing_is_left(forked):
+    assert len(forked) == 2
+    for pid in forked:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
-def test_every_query_is_answered_once_in_order_by_several_processes(store):
+def test_every_query_is_answered_once_in_order_by_several_processes(store, forked):
     found = shared_out(store, MANY, answer)
     assert [hits[0].document_id for hits in found] == [str(row) for row in range(MANY)]
     assert len(processes(found)) == 3
-    nothing_is_left()
+    nothing_is_left(forked)
 
 
 @pytest.mark.parametrize("options", [{}, {"by_document": True}, {"explain": True}, {"offset": 3, "limit": 2}])
@@ -89,7 +103,7 @@ def test_the_engine_answers_in_forked_processes(store):
     assert len(processes(shared_out(store, MANY, asks))) == 3
 
 
-def test_a_share_whose_process_dies_is_answered_here(store):
+def test_a_share_whose_process_dies_is_answered_here(store, forked):
     here = os.getpid()
 
     def dies(rows):
@@ -98,10 +112,10 @@ def test_a_share_whose_process_dies_is_answered_here(store):
         return answer(rows)
 
     assert processes(shared_out(store, MANY, dies)) == {str(here)}
-    nothing_is_left()
+    nothing_is_left(forked)
 
 
-def test_a_share_that_never_comes_is_answered_here(store, monkeypatch):
+def test_a_share_that_never_comes_is_answered_here(store, forked, monkeypatch):
     monkeypatch.setattr("search.sharing.PATIENCE", 0.5)
     here = os.getpid()
 
@@ -111,10 +125,10 @@ def test_a_share_that_never_comes_is_answered_here(store, monkeypatch):
         return answer(rows)
 
     assert processes(shared_out(store, MANY, hangs)) == {str(here)}
-    nothing_is_left()
+    nothing_is_left(forked)
 
 
-def test_an_error_in_a_share_is_raised_as_it_is(store):
+def test_an_error_in_a_share_is_raised_as_it_is(store, forked):
     def refuses(rows):
         if MANY - 1 in rows:
             raise UsageError("The last one cannot be meant.")
@@ -122,7 +136,7 @@ def test_an_error_in_a_share_is_raised_as_it_is(store):
 
     with pytest.raises(UsageError, match="last one"):
         shared_out(store, MANY, refuses)
-    nothing_is_left()
+    nothing_is_left(forked)
 
 
 def test_a_forked_process_opens_nothing(store):
@@ -137,8 +151,10 @@ def test_a_forked_process_opens_nothing(store):
     assert processes(shared_out(store, MANY, reads)) == {str(here)}
 
 
-def test_few_queries_and_those_beside_other_threads_stay_in_one_process(store):
+def test_few_queries_and_those_beside_other_threads_stay_in_one_process(store, monkeypatch):
     assert len(processes(shared_out(store, SHARE, answer))) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr("search.sharing.available_processors", lambda: 3)
     done = threading.Event()
     other = threading.Thread(target=done.wait)
     other.start()
