@@ -8,8 +8,8 @@ from typing import Any
 from qdrant_client import models
 
 from encoders.base import Encoder
-from ingest.copying import interleaved, stored_vectors
-from ingest.encoding import Vectors, batches_ahead, begin_encoding
+from ingest.copying import encode_the_rest, stored_vectors
+from ingest.encoding import Vectors, batches_ahead
 from ingest.staleness import SINCE_FIT
 from ingest.stored import payload_of
 from schemas.errors import CorpusError
@@ -80,24 +80,8 @@ class CarriedVectors:
     def _encoding(self, ids: Sequence[str], hashes: Sequence[str], texts: Sequence[str]) -> Vectors:
         assert self._fill is not None
         standing = self._standing(ids, hashes) if self._resumed else {}
-        if not standing:
-            return begin_encoding(self._fill, texts)
         self.taken_over += len(standing)
-        there = list(standing)
-        left = [row for row in range(len(ids)) if row not in standing]
-        taken = stored_vectors([standing[row] for row in there], self._encoded)
-        if not left:
-            return lambda: taken
-        encoded = begin_encoding(self._fill, [texts[row] for row in left])
-
-        def vectors() -> dict[str, VectorBatch]:
-            fresh = encoded()
-            return {
-                name: interleaved([(there, taken[name]), (left, fresh[name])], space)
-                for name, space in self._encoded.items()
-            }
-
-        return vectors
+        return encode_the_rest(self._fill, texts, standing, self._encoded)
 
     def _standing(self, ids: Sequence[str], hashes: Sequence[str]) -> dict[int, models.Record]:
         """The rows that an earlier run wrote from the same text, with what it wrote."""

@@ -9,6 +9,8 @@ import numpy as np
 from qdrant_client import models
 from scipy.sparse import csr_array, vstack
 
+from encoders.base import Encoder
+from ingest.encoding import Vectors, begin_encoding
 from ingest.plan import batched
 from schemas.spaces import DenseBatch, PointBatch, Space, SpaceKind, VectorBatch
 from stores.base import Store
@@ -93,3 +95,23 @@ def interleaved(parts: Sequence[tuple[Sequence[int], VectorBatch]], space: Space
         together = [tokens for batch in batches for tokens in batch]
         return [together[place] for place in order]
     return np.ascontiguousarray(np.concatenate(batches)[order], dtype=np.float32)
+
+
+def encode_the_rest(
+    encoder: Encoder, texts: Sequence[str], standing: Mapping[int, models.Record], spaces: Mapping[str, Space]
+) -> Vectors:
+    """Begin to encode the texts but those whose rows are ``standing``: they keep what the store has in ``spaces``."""
+    if not standing:
+        return begin_encoding(encoder, texts)
+    there = sorted(standing)
+    left = [row for row in range(len(texts)) if row not in standing]
+    taken = stored_vectors([standing[row] for row in there], spaces)
+    if not left:
+        return lambda: taken
+    encoded = begin_encoding(encoder, [texts[row] for row in left])
+
+    def vectors() -> dict[str, VectorBatch]:
+        fresh = encoded()
+        return {name: interleaved([(there, taken[name]), (left, fresh[name])], space) for name, space in spaces.items()}
+
+    return vectors

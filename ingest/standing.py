@@ -15,13 +15,13 @@ from qdrant_client import models
 
 from encoders.base import Encoder
 from ingest.blocks import Planned
-from ingest.copying import PAGE, interleaved, stored_vectors
-from ingest.encoding import Vectors, begin_encoding
+from ingest.copying import PAGE, encode_the_rest
+from ingest.encoding import Vectors
 from ingest.payloads import passage_hash
 from ingest.slices import Slice
 from ingest.stored import payload_of
 from schemas.ids import passage_point_id
-from schemas.spaces import SpaceKind, VectorBatch
+from schemas.spaces import SpaceKind
 from stores.base import Store
 
 KEPT_BYTES = 64_000_000
@@ -73,23 +73,7 @@ class Standing:
         found = self._found(batch)
         self.taken_over += len(found)
         self.encoded += len(texts) - len(found)
-        if not found:
-            return begin_encoding(self._encoder, texts)
-        there = sorted(found)
-        left = [row for row in range(len(texts)) if row not in found]
-        taken = stored_vectors([found[row] for row in there], self._encoder.spaces)
-        if not left:
-            return lambda: taken
-        encoded = begin_encoding(self._encoder, [texts[row] for row in left])
-
-        def vectors() -> Mapping[str, VectorBatch]:
-            fresh = encoded()
-            return {
-                name: interleaved([(there, taken[name]), (left, fresh[name])], space)
-                for name, space in self._encoder.spaces.items()
-            }
-
-        return vectors
+        return encode_the_rest(self._encoder, texts, found, self._encoder.spaces)
 
     def _found(self, batch: Sequence[Slice]) -> dict[int, models.Record]:
         """The rows of the batch whose text stands somewhere, with what stands there."""

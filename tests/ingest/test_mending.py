@@ -82,12 +82,12 @@ def test_documents_that_are_gone_come_back_and_their_passages_are_not_encoded_ag
     ingest([one], "c", store=store, options=DENSE)
     whole = plain(store)
     store.delete(shelf(Shelf.DOCUMENTS), ids(store, Shelf.DOCUMENTS)[:2])
-    from ingest import standing
+    from ingest import copying
 
     def none(*_):
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr(standing, "begin_encoding", none)
+    monkeypatch.setattr(copying, "begin_encoding", none)
     assert ingest([one], "c", store=store).added == 2
     assert plain(store) == whole
 
