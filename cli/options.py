@@ -57,7 +57,8 @@ def fusion_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--weights",
             callback=space_weights,
             metavar="SPACE=W,…",
-            help="Weights of the spaces; tfidf:document is that of whole documents in tfidf.",
+            help="Weights of the spaces; tfidf:document is that of whole documents in tfidf, tfidf:coverage that of "
+            "how much of the query's words a hit holds.",
         ),
         click.option("--rrf-k", type=int, metavar="K", help="The constant of --fusion rrf [default: 60]."),
         click.option(

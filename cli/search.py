@@ -120,6 +120,7 @@ def command(
 
 def show_response(response: SearchResponse, explain: bool) -> None:
     """The hits as a table; with ``explain`` what every space gave each."""
+    from search.coverage import COVERAGE
     from search.whole_documents import DOCUMENT_TFIDF
 
     out = console()
@@ -142,11 +143,12 @@ def show_response(response: SearchResponse, explain: bool) -> None:
                 body.append(f"\n{space}: {rank}, score {score.score:.4f}, share {score.share:.0%}", style="dim")
         table.add_row(str(hit.rank), f"{hit.score:.4f}", title, body)
     out.print(table)
-    if explain and any(DOCUMENT_TFIDF in hit.spaces for hit in response.hits):
-        out.print(
-            f"{DOCUMENT_TFIDF} is what a hit's whole document scores in tfidf; --weights sets it by that name.",
-            style="dim",
-        )
+    for name, what in (
+        (DOCUMENT_TFIDF, "what a hit's whole document scores in tfidf"),
+        (COVERAGE, "how much of the query's words a hit holds, rare ones above all, by itself and with its document"),
+    ):
+        if explain and any(name in hit.spaces for hit in response.hits):
+            out.print(f"{name} is {what}; --weights sets it by that name.", style="dim")
     took = response.took_ms
     out.print(f"{took.total:.0f} ms (encoding {took.encode:.0f}, search {took.search:.0f})", style="dim")
 

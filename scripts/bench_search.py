@@ -78,7 +78,7 @@ class Timed:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._store, name)
-        if name not in ("nearest", "query", "retrieve"):
+        if name not in ("nearest", "query", "retrieve", "columns"):
             return found
 
         def timed(*arguments: Any, **options: Any) -> Any:

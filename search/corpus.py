@@ -155,7 +155,8 @@ class Corpus:
 
         ``spaces`` default to all of the corpus; ``where`` are conditions such as ``city=Seattle``;
         ``fusion`` is ``zscore`` (default), ``convex``, ``rrf`` (of constant ``rrf_k``, default 60) or ``dbsf``,
-        with ``weights`` by space, and by ``tfidf:document`` for what whole documents score in ``tfidf``. With
+        with ``weights`` by space, by ``tfidf:document`` for what whole documents score in ``tfidf``, and by
+        ``tfidf:coverage`` for how much of the query's words a hit holds. With
         ``by_document`` a hit is a document, shown by its best passage, and lists those of its passages that were
         found, best first. ``rerank`` judges the first hits again. A hit says its rank and score in the lists that
         were fused; with ``explain="scores"`` its score in every space by the query as it was asked, and with True

@@ -88,44 +88,83 @@ def fuse(
         space: part(entries, method=method, k=k, window=window, minimum=None if minima is None else minima.get(space))
         for space, entries in lists.items()
     }
-    return fuse_parts(parts, method=method, weights=weights, limit=limit)
+    return Fusion(parts, method=method, weights=weights).ranking(limit)
 
 
-def fuse_parts(
-    parts: Mapping[str, Part[Id]],
-    *,
-    method: FusionMethod,
-    weights: Mapping[str, float] | None = None,
-    limit: int | None = None,
-) -> list[Fused[Id]]:
-    """As ``fuse``, of lists made ready before: who fuses twice prepares only what has changed."""
-    share_of = _scaled(parts, weights)
-    held = dict(parts)  # whose standings are read later, whatever becomes of the caller's
-    totals: dict[Id, float] = {}
-    counting = {space: weight for space, weight in share_of.items() if weight > 0}
-    for space, weight in counting.items():
-        for identifier, score in zip(parts[space].ranks.of, parts[space].given, strict=False):
+class Fusion(Generic[Id]):
+    """Lists made ready, put together; more can be added while it stands, and the best of it be read at any time.
+
+    ``weights`` are those of ``fuse``. Who adds a list later names it in ``later``, so that its weight counts.
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[str, Part[Id]],
+        *,
+        method: FusionMethod,
+        weights: Mapping[str, float] | None = None,
+        later: Iterable[str] = (),
+    ) -> None:
+        self._parts: dict[str, Part[Id]] = dict(
+            parts
+        )  # whose standings are read later, whatever becomes of the caller's
+        self._method = method
+        self._share_of = _scaled([*parts, *later], weights)
+        self._totals: dict[Id, float] = {}
+        for space in self._counting():
+            self._give(space)
+        for space in self._counting():
+            # What lies past its list's window.
+            if len(self._parts[space].ranks) > len(self._parts[space].given):
+                for identifier in self._parts[space].ranks.of:
+                    self._totals.setdefault(identifier, 0.0)
+
+    def _counting(self) -> list[str]:
+        return [space for space, weight in self._share_of.items() if weight > 0 and space in self._parts]
+
+    def _give(self, space: str) -> None:
+        totals, weight = self._totals, self._share_of[space]
+        for identifier, score in zip(self._parts[space].ranks.of, self._parts[space].given, strict=False):
             totals[identifier] = totals.get(identifier, 0.0) + weight * score
-    for space in counting:
-        # What lies past its list's window.
-        if len(parts[space].ranks) > len(parts[space].given):
-            for identifier in parts[space].ranks.of:
-                totals.setdefault(identifier, 0.0)
-    least = -math.inf
-    if limit is not None and limit < len(totals):
-        least = sorted(totals.values(), reverse=True)[limit - 1] if limit > 0 else math.inf
-    # Ranks settle ties: only what can be among the first needs them.
-    ranks = [parts[space].ranks.of for space in counting]
-    keys = sorted(
-        (-total, min([of[identifier] for of in ranks if identifier in of]), identifier)
-        for identifier, total in totals.items()
-        if total >= least
-    )[:limit]
-    scale = 1.0
-    if method == "zscore":
-        most = sum(weight * max(parts[space].given, default=0.0) for space, weight in share_of.items())
-        scale = 1 / most if most > 0 else 0.0
-    return [Fused(item, -total * scale, Standings(item, held, share_of)) for total, _, item in keys]
+
+    def awaits(self, name: str) -> bool:
+        """Whether a list of that name was promised and has not been added."""
+        return name in self._share_of and name not in self._parts
+
+    def add(self, name: str, found: Part[Id]) -> None:
+        """One list more, of ids that others list; its name was given as ``later``."""
+        self._parts[name] = found
+        if self._share_of[name] > 0:
+            self._give(name)
+
+    def first(self, limit: int) -> list[Id]:
+        """The ids of the best ``limit``, best first."""
+        return [item for _, _, item in self._best(limit)]
+
+    def ranking(self, limit: int | None = None) -> list[Fused[Id]]:
+        """The best ``limit``, or all, best first; equal scores by best rank, then by id."""
+        scale = 1.0
+        if self._method == "zscore":
+            most = sum(
+                weight * max(self._parts[space].given, default=0.0)
+                for space, weight in self._share_of.items()
+                if space in self._parts
+            )
+            scale = 1 / most if most > 0 else 0.0
+        held, shares = dict(self._parts), self._share_of
+        return [Fused(item, -total * scale, Standings(item, held, shares)) for total, _, item in self._best(limit)]
+
+    def _best(self, limit: int | None) -> list[tuple[float, int, Id]]:
+        totals, least = self._totals, -math.inf
+        if limit is not None and limit < len(totals):
+            least = sorted(totals.values(), reverse=True)[limit - 1] if limit > 0 else math.inf
+        # Ranks settle ties: only what can be among the first needs them.
+        ranks = [self._parts[space].ranks.of for space in self._counting()]
+        return sorted(
+            (-total, min([of[identifier] for of in ranks if identifier in of]), identifier)
+            for identifier, total in totals.items()
+            if total >= least
+        )[:limit]
 
 
 def _check(method: str, k: int, window: int) -> None:

@@ -14,12 +14,14 @@ from schemas.spaces import Shelf, VectorBatch
 from search.ask import Ask
 from search.corpus import Corpus
 from search.evaluation import EvaluationReport, evaluate, judged, parse_measures
+from search.fusion_choices import FusionChoice
 from search.query_files import Ranking
 from search.ranked_list import FusionMethod, ScoredList
 from search.request import Request, chosen_spaces
 from search.second_stage import COLBERT, Reranking
 from search.synthetic import KINDS, SyntheticQuery, synthetic_qrels, synthetic_queries
-from search.tuning import FusionChoice, TuningReport, tune
+from search.tuned_coverage import TunedCoverage
+from search.tuning import TuningReport, tune
 from search.view import CorpusView
 from search.whole_documents import DOCUMENT_TFIDF, sparse_minima
 
@@ -157,6 +159,7 @@ def _tune(
     alone: dict[str, Mapping[str, ScoredList]] = {}
     beliefs: dict[str, Mapping[str, float]] = {}
     document_of: dict[str, str] = {}
+    cover = TunedCoverage(corpus.manifest, document_of)
     for start in range(0, len(wanted), BATCH):
         batch = wanted[start : start + BATCH]
         asked = [queries[query] for query in batch]
@@ -171,6 +174,10 @@ def _tune(
         found = [*ranked.lists, *ranked.asked]
         passages = {passage for lists in found for entries in lists.values() for passage, _ in entries}
         document_of.update((point_text(p), document) for p, document in corpus.document_ids(passages).items())
+        if "tfidf" in names:
+            for query, mass, fused in zip(batch, masses, ranked.lists, strict=True):
+                candidates = {passage for entries in fused.values() for passage, _ in entries}
+                cover.know(query, mass, corpus.answerer.ranker.columns(candidates))
     default = FusionChoice(method=corpus.fusion, weights=used)
     minima = sparse_minima(corpus.manifest, (*names, DOCUMENT_TFIDF))
     report = tune(
@@ -180,6 +187,7 @@ def _tune(
         document_of=lambda passage: document_of[passage],
         minima=minima,
         beliefs=beliefs,
+        cover=cover if "tfidf" in names else None,
         alone=alone,
         folds=folds,
         synthetic=synthetic,

@@ -1,14 +1,15 @@
 """Query vectors to ranked passages: two rounds to the store, and what each space gave every hit.
 
 The first round asks every space that weighs something, and the documents shelf for whole texts; how
-far a space is believed then depends on the query's words in its best hit (``search.coverage``). The
+far a space is believed then depends on the query's words in its best hit (``search.belief``), and the best of all
+are looked at again for the words that they hold (``search.coverage``). The
 second asks the dense space once more, moved towards the best hit so far: pseudo-relevance feedback with
 vectors (Li et al., TOIS 2023), by which one space learns from the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -21,9 +22,9 @@ from schemas.ids import point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, SpaceKind, VectorBatch
 from search.ask import Ask
+from search.belief import beliefs as query_beliefs
 from search.coverage import QueryMass, masses_of
-from search.coverage import beliefs as query_beliefs
-from search.fusing import Fusing, Lists, Places
+from search.fusing import Columns, Fusing, Lists, Places
 from search.fusion import Fused
 from search.query_vectors import query_vector, rows_of
 from search.ranked_list import WINDOW
@@ -76,9 +77,12 @@ class Ranker:
         lists = self._first_round(vectors, ask, queries, depth)
         whole = asks_documents(self._manifest, ask.spaces, ask.weights)
         scores = self._document_scores(vectors["tfidf"], queries, ask.query_filter) if whole else []
-        ask = replace(ask, weights=search_weights(self._manifest, ask.spaces, ask.weights))
-        beliefs = self._beliefs(vectors, ask, lists, masses)
-        fusing = Fusing(self._manifest, ask, beliefs, lists, scores)
+        ask = replace(ask, weights=search_weights(self._manifest, ask.spaces, ask.weights, ask.method))
+        if masses is None:
+            masses = masses_of(vectors["tfidf"]) if "tfidf" in vectors else []
+        columns = _Columns(self.columns)
+        beliefs = self._beliefs(ask, lists, masses, columns)
+        fusing = Fusing(self._manifest, ask, beliefs, lists, scores, masses, columns)
         if not (ask.feedback > 0 and _has_feedback(self._manifest, ask)):
             rankings = fusing.rankings(ask.spaces, reach)
             return Ranked(rankings, lists, lists, fusing.places(), beliefs)
@@ -103,19 +107,15 @@ class Ranker:
         return lists
 
     def _beliefs(
-        self,
-        vectors: Mapping[str, VectorBatch],
-        ask: Ask,
-        lists: Sequence[Lists],
-        masses: Sequence[QueryMass] | None,
+        self, ask: Ask, lists: Sequence[Lists], masses: Sequence[QueryMass], columns: Columns
     ) -> list[Mapping[str, float]]:
         """Each query's factors of the weights, by space."""
         best = self._best(ask, lists)
         if not best:
             return [{} for _ in lists]
-        columns = self._columns(best)
-        masses = masses_of(vectors["tfidf"]) if masses is None else masses
-        return [query_beliefs(mass, tops, columns, "tfidf") for mass, tops in zip(masses, best, strict=True)]
+        # A query whose spaces all name one hit has no quarrel to settle.
+        held = columns({point for tops in best if len(set(tops.values())) > 1 for point in tops.values()})
+        return [query_beliefs(mass, tops, held, "tfidf") for mass, tops in zip(masses, best, strict=True)]
 
     def _best(self, ask: Ask, lists: Sequence[Lists]) -> list[dict[str, int]]:
         """Each query's best hit in every space that counts; nothing where words do not count.
@@ -127,10 +127,10 @@ class Ranker:
             return []
         return [{space: found[space][0][0] for space in counting if found.get(space)} for found in lists]
 
-    def _columns(self, best: Sequence[Mapping[str, int]]) -> dict[int, Sequence[int]]:
-        """What the best hits hold in ``tfidf``. A query whose spaces all name one hit has no quarrel to settle."""
-        wanted = {point for tops in best if len(set(tops.values())) > 1 for point in tops.values()}
-        return {point: vector.indices for point, vector in self._vectors(wanted, "tfidf").items()}
+    def columns(self, points: Collection[int]) -> dict[int, Sequence[int]]:
+        """What passages hold in ``tfidf``, by their ids."""
+        found = self._store.columns(self._passages, sorted(points), "tfidf")
+        return {point: found.get(point, ()) for point in points}
 
     def _vectors(self, points: Collection[int], space: str) -> dict[int, Any]:
         """The vectors that are stored of points in a space, by id."""
@@ -197,6 +197,20 @@ class Ranker:
         rows = [(q, "tfidf") for q in range(queries)]
         self._collect(self._documents, {"tfidf": vectors}, rows, WINDOW, query_filter, found)
         return [dict(answered.get("tfidf", ())) for answered in found]
+
+
+class _Columns:
+    """What passages hold, each fetched once."""
+
+    def __init__(self, fetch: Callable[[Collection[int]], Mapping[int, Sequence[int]]]) -> None:
+        self._fetch = fetch
+        self._known: dict[int, Sequence[int]] = {}
+
+    def __call__(self, points: set[int]) -> Mapping[int, Sequence[int]]:
+        """Those of ``points``, and whatever else was fetched before."""
+        if lacking := points - self._known.keys():
+            self._known.update(self._fetch(lacking))
+        return self._known
 
 
 def named(ranking: Iterable[Fused[int]]) -> list[Fused]:

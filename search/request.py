@@ -10,6 +10,7 @@ from typing import get_args
 from schemas.errors import UsageError
 from schemas.manifest import CorpusManifest
 from schemas.names import several
+from search.coverage import COVERAGE
 from search.ranked_list import FusionMethod
 from search.ranking import DEFAULT_WEIGHTS
 from search.second_stage import Reranking
@@ -118,10 +119,10 @@ def chosen_weights(
 ) -> dict[str, float]:
     """The weight of each space: as given, else as tuned for this corpus, else the default.
 
-    That of whole documents in ``tfidf`` is among them where it was given, or tuned and ``tfidf`` was not given;
-    else it is made of that of ``tfidf`` (``search.whole_documents``).
+    That of whole documents in ``tfidf`` is among them where it was given, or tuned and ``tfidf`` was not given, that
+    of coverage where it was given; else they are made of that of ``tfidf`` (``search.whole_documents``).
     """
-    known = [*names, DOCUMENT_TFIDF] if "tfidf" in names else names
+    known = [*names, DOCUMENT_TFIDF, COVERAGE] if "tfidf" in names else names
     if weights is not None and not isinstance(weights, Mapping):
         raise UsageError("weights is no mapping of spaces to numbers, such as {'dense': 1.5}.")
     for space, weight in (weights or {}).items():
@@ -135,4 +136,6 @@ def chosen_weights(
         used[DOCUMENT_TFIDF] = float((weights or {})[DOCUMENT_TFIDF])
     elif DOCUMENT_TFIDF in tuned and "tfidf" in names and "tfidf" not in (weights or {}):
         used[DOCUMENT_TFIDF] = float(tuned[DOCUMENT_TFIDF])
+    if COVERAGE in (weights or {}):
+        used[COVERAGE] = float((weights or {})[COVERAGE])
     return used

@@ -5,8 +5,7 @@ The spaces' lists are collected once; every choice of method and weights is then
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.errors import InputError, UsageError
+from search.fusion_choices import FusionChoice, fusion_choices, weighing_only
 from search.ranked_list import RRF_K, WINDOW, FusionMethod, ScoredList, part
 
 Collected: TypeAlias = Mapping[str, Mapping[str, ScoredList]]
@@ -21,18 +21,13 @@ Collected: TypeAlias = Mapping[str, Mapping[str, ScoredList]]
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
 
+Cover: TypeAlias = Callable[[str, Sequence[str], Matrix, Mapping[str, float], float], Matrix]
+"""Of a query, ids, their scores, the weights by which those were made, and the most that ``tfidf`` gives: what each
+is given besides."""
+
 METHODS: tuple[FusionMethod, ...] = ("zscore", "convex", "dbsf", "rrf")
 SEED = 20130116
 _CUT = 10
-
-
-class FusionChoice(BaseModel):
-    """A fusion method with weights by space, summing to 1."""
-
-    model_config = ConfigDict(frozen=True)
-
-    method: FusionMethod
-    weights: dict[str, float]
 
 
 class TuningReport(BaseModel):
@@ -74,6 +69,7 @@ def tune(
     document_of: Callable[[str], str] | None = None,
     minima: Mapping[str, float] | None = None,
     beliefs: Mapping[str, Mapping[str, float]] | None = None,
+    cover: Cover | None = None,
     alone: Collected | None = None,
     folds: int = 5,
     k: int = RRF_K,
@@ -86,7 +82,8 @@ def tune(
 
     ``document_of`` turns a list's id into a document's (passages grouped by their best one).
     ``minima``, ``k`` and ``window`` are those of ``search.fusion.fuse``. ``beliefs`` are each query's
-    factors of the weights, by space, which ``zscore`` goes by (``search.coverage``). ``alone`` are the lists of
+    factors of the weights, by space, which ``zscore`` goes by (``search.belief``), and ``cover`` adds to its scores
+    what the best passages hold of the query. ``alone`` are the lists of
     the spaces that can be searched alone (default all), where fusing asks them in another way. ``default``
     is what the corpus uses now; of choices that cannot be told from the best the one nearest to it is taken.
 
@@ -106,18 +103,24 @@ def tune(
     spaces = sorted({space for query in ids for space in collected[query]})
     if not spaces:
         raise InputError("no judged query finds anything in the corpus; check that they are queries to this corpus.")
-    choices = _choices(spaces, methods, default)
+    choices = fusion_choices(spaces, methods, default)
     by_itself = spaces if alone is None else sorted({space for query in ids for space in alone[query]})
-    only = {space: _weighing_only(choices, space) for space in by_itself}
+    only = {space: weighing_only(choices, space) for space in by_itself}
     values = np.empty((len(ids), len(choices)))
-    for method in dict.fromkeys(choice.method for choice in choices):
-        columns = [at for at, choice in enumerate(choices) if choice.method == method]
-        weights = np.array([[choices[at].weights.get(space, 0.0) for at in columns] for space in spaces])
-        for row, query in enumerate(ids):
+    for row, query in enumerate(ids):
+        for method in dict.fromkeys(choice.method for choice in choices):
+            columns = [at for at, choice in enumerate(choices) if choice.method == method]
             matrix, names = _matrix(collected[query], spaces, method, k, window, minima or {})
-            if method == "zscore" and beliefs:
-                matrix = matrix * [beliefs[query].get(space, 1.0) for space in spaces]
-            values[row, columns] = _ndcg(_fused(matrix, weights), names, qrels[query], document_of)
+            believed = beliefs[query] if method == "zscore" and beliefs else {}
+            fused = _fused(
+                matrix * [believed.get(space, 1.0) for space in spaces],
+                np.array([[choices[at].weights.get(space, 0.0) for at in columns] for space in spaces]),
+            )
+            if method == "zscore" and cover is not None:
+                most = float(np.nan_to_num(matrix[:, [space == "tfidf" for space in spaces]]).max(initial=0.0))
+                by = [choices[at].weights for at in columns]
+                fused += np.array([cover(query, names, *of, most) for of in zip(fused.T, by, strict=True)]).T
+            values[row, columns] = _ndcg(fused, names, qrels[query], document_of)
     if alone is not None:
         for space, columns in only.items():
             values[:, columns] = [[_ndcg_alone(alone[q].get(space, ()), qrels[q], document_of)] for q in ids]
@@ -189,35 +192,6 @@ def _pick(values: Matrix, among: Sequence[int]) -> int:
     return among[int(np.argmax(behind.mean(axis=0) <= error + 1e-12))]
 
 
-def _choices(spaces: Sequence[str], methods: Sequence[FusionMethod], default: FusionChoice) -> list[FusionChoice]:
-    # The default first, the others by their distance to it: argmax takes the first of equals.
-    total = sum(default.weights.get(space, 0.0) for space in spaces)
-    if total <= 0:
-        raise UsageError(f"the default weighs none of {', '.join(spaces)}; give one of them a weight.")
-    start = FusionChoice(
-        method=default.method, weights={space: default.weights.get(space, 0.0) / total for space in spaces}
-    )
-    steps = {1: 1, 2: 20, 3: 10, 4: 6}.get(len(spaces), 4)
-    grid = [
-        FusionChoice(method=method, weights={space: part / steps for space, part in zip(spaces, parts, strict=True)})
-        for method in dict.fromkeys((default.method, *methods))
-        for parts in _compositions(steps, len(spaces))
-    ]
-    grid.sort(
-        key=lambda choice: (
-            choice.method != start.method,
-            round(sum(abs(choice.weights[space] - start.weights[space]) for space in spaces), 9),
-        )
-    )
-    return [start, *grid]
-
-
-def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    for bars in itertools.combinations(range(total + parts - 1), parts - 1):
-        edges = (-1, *bars, total + parts - 1)
-        yield tuple(right - left - 1 for left, right in itertools.pairwise(edges))
-
-
 def _matrix(
     lists: Mapping[str, ScoredList],
     spaces: Sequence[str],
@@ -249,11 +223,6 @@ def _fused(matrix: Matrix, weights: Matrix) -> Matrix:
     fused = np.nan_to_num(matrix) @ weights
     listed = ~np.isnan(matrix) @ (weights > 0)
     return np.where(listed, fused, -np.inf)
-
-
-def _weighing_only(choices: Sequence[FusionChoice], space: str) -> list[int]:
-    """The choices that weigh this space and no other: one a method at least."""
-    return [at for at, choice in enumerate(choices) if choice.weights[space] == 1.0]
 
 
 def _ndcg_alone(entries: ScoredList, grades: Mapping[str, int], document_of: Callable[[str], str] | None) -> float:

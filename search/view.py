@@ -21,7 +21,7 @@ from schemas.search import SearchResponse, Took
 from schemas.spaces import Shelf, VectorBatch
 from search.answering import Answerer
 from search.ask import Ask
-from search.coverage import QueryWords, query_words
+from search.coverage import COVERAGE, QueryWords, query_words
 from search.filters import parse_where
 from search.ranked_list import RRF_K, FusionMethod
 from search.request import Request, check_fusion, check_page, check_query, chosen_spaces, chosen_weights
@@ -145,7 +145,7 @@ class CorpusView:
         """What a search over ``names`` asks: as given, else as tuned for this corpus, else the default."""
         method = request.fusion or self.fusion
         check_fusion(request.fusion, method, request.rrf_k)
-        used = self.search_weights(names, request.weights)
+        used = self.search_weights(names, request.weights, method)
         every = request.page.explain is not False
         k = RRF_K if request.rrf_k is None else request.rrf_k
         return Ask(names, used, method, self.filter(request.where), every=every, rrf_k=k)
@@ -166,11 +166,18 @@ class CorpusView:
 
     def weights(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> dict[str, float]:
         """The weight of each space: as given, else as tuned for this corpus, else the default."""
+        if COVERAGE in (weights or {}):
+            raise UsageError(f"--weights: {COVERAGE} is of a query's words, and documents are compared without one.")
         return without_documents(chosen_weights(self.manifest, names, weights))
 
-    def search_weights(self, names: Sequence[str], weights: Mapping[str, float] | None = None) -> dict[str, float]:
-        """The weights of a search, that of whole documents in ``tfidf`` among them where they count."""
-        return search_weights(self.manifest, names, chosen_weights(self.manifest, names, weights))
+    def search_weights(
+        self, names: Sequence[str], weights: Mapping[str, float] | None = None, method: FusionMethod | None = None
+    ) -> dict[str, float]:
+        """The weights of a search by ``method``, those of ``tfidf:document`` and ``tfidf:coverage`` among them."""
+        method = method or self.fusion
+        if method != "zscore" and COVERAGE in (weights or {}):
+            raise UsageError(f"--weights: {COVERAGE} counts with --fusion zscore only, and {method} is used.")
+        return search_weights(self.manifest, names, chosen_weights(self.manifest, names, weights), method)
 
     def document_ids(self, passages: Iterable[int]) -> dict[int, str]:
         """The document's own id, for each passage's point id (as a number)."""
@@ -184,7 +191,8 @@ class CorpusView:
         """The features of each query, with what they weigh in this corpus."""
         found = [set(features) for features in self.lexical.query_features(queries)]
         known = self.terms(set().union(*found)) if self.manifest.counts.terms and found else {}
-        return [query_words(of, {name: known[name] for name in of if name in known}) for of in found]
+        fitted = self.manifest.fit.passages
+        return [query_words(of, {name: known[name] for name in of if name in known}, fitted) for of in found]
 
 
 def _models_of(manifest: CorpusManifest) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ A *collection* here is a physical one, named by ``collection_name(corpus, genera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -154,6 +154,10 @@ class Store(Protocol):
         vectors: bool | Sequence[str] = False,
     ) -> list[models.Record]:
         """The points that stand among ``ids``, in the order of ``ids``."""
+        ...
+
+    def columns(self, name: str, points: Collection[int], space: str) -> dict[int, Sequence[int]]:
+        """Which columns points hold in a sparse space, by their ids (``UUID.int``); those without any are left out."""
         ...
 
     def scroll(

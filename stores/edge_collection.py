@@ -142,6 +142,14 @@ class EdgeCollection:
             by_id.update((str(one.id), one) for one in found)
         return [by_id[point] for point in ids if point in by_id]
 
+    def columns(self, ids: Sequence[str], space: str) -> dict[int, Sequence[int]]:
+        """Which columns points hold in a sparse space, by their ids as numbers."""
+        check_names([space], self.spaces)
+        found: dict[int, Sequence[int]] = {}
+        for part, rows in self._parts.of(ids):
+            found.update(part.columns([ids[row] for row in rows], space))
+        return found
+
     def scroll(
         self, cursor: Cursor, limit: int, query_filter: models.Filter | None, payload: Any, vectors: Any
     ) -> list[models.Record]:

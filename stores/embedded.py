@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Any, Self
 from qdrant_client import models
 
 from schemas.errors import StoreError, UsageError
+from schemas.ids import point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
@@ -175,6 +176,11 @@ class EdgeStore:
             return []
         with self._guard:
             return self._collection(name).retrieve(ids, payload, vectors)
+
+    def columns(self, name: str, points: Collection[int], space: str) -> dict[int, Sequence[int]]:
+        """Which columns points hold in a sparse space, by their ids (``UUID.int``); those without any are left out."""
+        with self._guard:
+            return self._collection(name).columns([point_text(point) for point in points], space) if points else {}
 
     def scroll(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from qdrant_client import models
 
 from schemas.errors import StoreError
+from schemas.ids import point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
@@ -167,6 +168,13 @@ class ServerStore:
             records = self._retrieve(name, part, _which(payload), _which(vectors))
             found.update((str(record.id), record) for record in records)
         return [found[point] for point in ids if point in found]
+
+    def columns(self, name: str, points: Collection[int], space: str) -> dict[int, Sequence[int]]:
+        """Which columns points hold in a sparse space, by their ids (``UUID.int``); those without any are left out."""
+        records = self.retrieve(name, [point_text(point) for point in points], payload=False, vectors=[space])
+        held = {UUID(str(record.id)).int: record.vector for record in records}
+        vectors = {point: found.get(space) for point, found in held.items() if isinstance(found, dict)}
+        return {point: found.indices for point, found in vectors.items() if isinstance(found, models.SparseVector)}
 
     def scroll(
         self,

@@ -190,7 +190,8 @@ def test_explain_says_what_the_whole_document_is_and_its_weight_can_be_given(pla
     found = run(place, "search", "airport", "--corpus", "long", "--explain", "--weights", "tfidf:document=3")
     assert "tfidf:document is what a hit's whole document scores in tfidf" in " ".join(found.stdout.split())
     told = json.loads(run(place, "search", "airport", "--corpus", "long", "--json").stdout)
-    assert told["weights"] == {"tfidf": 1.0, "tfidf:document": 1.0, "word2vec": 0.0}
+    assert told["weights"] == {"tfidf": 1.0, "tfidf:document": 1.0, "tfidf:coverage": 0.75, "word2vec": 0.0}
+    assert "tfidf:coverage is how much of the query's words a hit holds" in " ".join(found.stdout.split())
     assert "whole document" not in run(place, "search", "airport", "--corpus", "c", "--explain").stdout
 
 

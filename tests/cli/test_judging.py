@@ -106,7 +106,10 @@ def test_other_ways_to_search_are_measured_beside_the_default(place):
         return json.loads(run(place, "evaluate", "c", *judged(place), *more, "--json").stdout)
 
     default = report()
-    assert (default["fusion"], default["weights"]) == ("zscore", {"tfidf": 1.0, "word2vec": 0.0})
+    assert (default["fusion"], default["weights"]) == (
+        "zscore",
+        {"tfidf": 1.0, "word2vec": 0.0, "tfidf:coverage": 0.75},
+    )
     alike = report("--fusion", "rrf", "--rrf-k", "10", "--weights", "tfidf=0,word2vec=1")
     assert (alike["fusion"], alike["weights"]) == ("rrf", {"tfidf": 0.0, "word2vec": 1.0})
     # All weight on one space is that space alone, and the spaces alone are what they were.
@@ -220,7 +223,7 @@ def test_tuning_reports_an_interval_stores_its_choice_and_searches_use_it(place,
     dry = json.loads(run(place, *arguments, "--dry-run", "--json").stdout)
     with Corpus("c", str(place / "store")) as corpus:
         assert "weights" not in corpus.manifest.search
-        before = corpus.weights(["tfidf", "word2vec"])
+        before = corpus.search("roses").weights
     report = json.loads(run(place, *arguments, "--json").stdout)
     assert report == dry
     assert not report["synthetic"]
@@ -234,7 +237,8 @@ def test_tuning_reports_an_interval_stores_its_choice_and_searches_use_it(place,
         if report["adopted"]:
             chosen = report["choice"]
             assert answer.fusion == chosen["method"]
-            assert answer.weights == pytest.approx({name: chosen["weights"][name] for name in answer.weights})
+            by_space = {name: weight for name, weight in answer.weights.items() if name != "tfidf:coverage"}
+            assert by_space == pytest.approx({name: chosen["weights"][name] for name in by_space})
         else:
             assert answer.weights == before
 

@@ -5,8 +5,9 @@ import pytest
 from schemas.documents import Document
 from schemas.errors import InputError
 from search.fusion import fuse
+from search.fusion_choices import FusionChoice
 from search.synthetic import synthetic_qrels, synthetic_queries
-from search.tuning import FusionChoice, tune
+from search.tuning import tune
 
 EQUAL = FusionChoice(method="convex", weights={"good": 0.5, "noise": 0.5})
 

@@ -1,4 +1,4 @@
-"""How far a space is believed for a query: by the query's words that its best hit holds."""
+"""What hits hold of a query's words: how much that counts, and how far it makes a space believed."""
 
 import json
 
@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from cli.main import cli
+from schemas.errors import UsageError
 from schemas.spaces import Term
 from search import Corpus
-from search.coverage import POWER, belief, beliefs, coverage, masses_of, query_words
+from search.belief import belief, beliefs
+from search.coverage import COVERAGE, POWER, Coverage, coverage, coverage_part, masses_of, query_words
 from search.judging import evaluate_corpus, tune_corpus
+from search.recommend import recommend
 
 SHARES = st.floats(0, 1)
 KNOWN = {
@@ -63,7 +66,48 @@ def test_without_lexical_hits_or_words_every_space_is_believed():
     assert beliefs(query_words([], {}).mass, {"dense": 1, "tfidf": 2}, {}, "tfidf") == {}
     found = beliefs(mass, {"dense": 1, "tfidf": 2}, {1: [0], 2: [4]}, "tfidf")
     assert set(found) == {"dense"}
-    assert found["dense"] < 1e-6
+    # One word tells less than many do.
+    assert found["dense"] == pytest.approx(1 / 9, abs=1e-3)
+    many = {f"w{n}": Term(term=f"w{n}", index=n, df=9, cf=9, idf=1.0) for n in range(20)}
+    found = beliefs(query_words(many, many).mass, {"dense": 1, "tfidf": 2}, {1: [40], 2: range(20)}, "tfidf")
+    assert found["dense"] < 0.001
+
+
+def test_the_less_of_a_query_the_corpus_knows_the_less_its_words_tell():
+    known = {"hotel": KNOWN["hotel"]}
+    factors = [
+        beliefs(query_words(asked, known, 100).mass, {"dense": 1, "tfidf": 2}, {1: [0], 2: [4]}, "tfidf")["dense"]
+        for asked in (["hotel"], ["hotel", "zebra"], ["hotel", "zebra", "quagga"])
+    ]
+    assert factors == sorted(factors)
+    assert factors[0] < factors[1] < factors[2] < 1
+
+
+COLUMNS = st.sets(st.integers(0, 5))
+
+
+@given(st.lists(st.tuples(COLUMNS, st.integers(1, 3)), min_size=1, max_size=8), st.sets(st.integers(0, 5), min_size=1))
+def test_a_passage_is_covered_by_itself_and_by_its_document_s_others(passages, asked):
+    terms = {f"w{n}": Term(term=f"w{n}", index=n, df=1, cf=1, idf=1.0 + n) for n in asked}
+    cover = Coverage(query_words(terms, terms).mass)
+    block = [cover.held(columns) for columns, _ in passages]
+    shares = cover.of_block(block, [owner for _, owner in passages])
+    for (columns, owner), share in zip(passages, shares, strict=True):
+        together = set().union(*(other for other, of in passages if of == owner))
+        assert share == pytest.approx(
+            (cover.of(frozenset(columns & asked)) + cover.of(frozenset(together & asked))) / 2
+        )
+        assert 0 <= share <= 1 + 1e-9
+        assert (share == 0) == (not together & asked)
+
+
+def test_the_list_of_what_passages_hold_stands_by_share_then_id_and_gives_little_for_little():
+    terms = {name: KNOWN[name] for name in ("hotel", "ax")}
+    first, second, third = (n << 32 for n in (1, 2, 3))
+    found = coverage_part(query_words(terms, terms).mass, [first, third, second], {first: [4], second: [2], third: [2]})
+    assert list(found.ranks.of) == [second, third, first]
+    assert found.ranks.scores == pytest.approx([8 / 9, 8 / 9, 1 / 9])
+    assert found.given == pytest.approx([share**POWER for share in found.ranks.scores])
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +165,43 @@ def test_tuning_measures_the_default_that_a_search_uses(place):
     assert (
         report.means["hybrid"]["nDCG@10"] >= max(report.means[space]["nDCG@10"] for space in ("dense", "tfidf")) - 0.05
     )
+
+
+@pytest.fixture(scope="module")
+def repeating(tmp_path_factory):
+    """A document that holds all of three words once, in a long text, among short ones that repeat one of them."""
+    folder = tmp_path_factory.mktemp("repeating")
+    names = ["heron", "otter", "badger", "weasel", "marten", "beaver"]
+    rows = [{"_id": name, "title": "", "text": " ".join([f"The {name} is seen here."] * 3)} for name in names]
+    long = " ".join(f"Along the river bend number {n} grow willows and reeds of many kinds." for n in range(3))
+    rows += [{"_id": "all", "title": "", "text": f"{long} A heron, an otter and a badger live there."}]
+    rows += [{"_id": f"other{n}", "title": "", "text": f"A fox and a hare live on hill {n}."} for n in range(20)]
+    (folder / "river.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    arguments = ["ingest", str(folder / "river.jsonl"), "--corpus", "c", "--spaces", "dense,tfidf"]
+    made = CliRunner().invoke(cli, [*arguments, "--store", str(folder / "store")])
+    assert made.exit_code == 0, made.output
+    return str(folder / "store")
+
+
+def test_who_holds_all_words_stands_before_who_repeats_one(repeating):
+    with Corpus("c", repeating) as corpus:
+        (hit, *others) = corpus.search("heron otter badger", explain=True).hits
+        (alone, *_) = corpus.search("heron otter badger", spaces="tfidf").hits
+        (without, *_) = corpus.search("heron otter badger", weights={COVERAGE: 0}).hits
+    assert hit.document_id == "all"
+    assert (hit.spaces[COVERAGE].rank, hit.spaces[COVERAGE].score) == (1, 1)
+    assert 0 < hit.spaces[COVERAGE].share < 1
+    assert all(other.spaces[COVERAGE].score < 1 for other in others[:3])
+    assert alone.document_id != "all"
+    assert without.document_id != "all"
+    assert COVERAGE not in without.spaces
+
+
+def test_coverage_is_refused_where_it_does_not_count(repeating):
+    with Corpus("c", repeating) as corpus:
+        with pytest.raises(UsageError, match=r"tfidf:coverage counts with --fusion zscore only, and rrf is used"):
+            corpus.search("heron", fusion="rrf", weights={COVERAGE: 1})
+        with pytest.raises(UsageError, match=r"tfidf:coverage is of a query's words"):
+            recommend(corpus, ["all"], weights={COVERAGE: 1})
+        with pytest.raises(UsageError, match=r"tfidf:coverage.*not among the spaces searched, dense"):
+            corpus.search("heron", spaces="dense", weights={COVERAGE: 1})

@@ -6,6 +6,7 @@ import pytest
 from schemas.ids import document_point_id
 from schemas.spaces import Shelf
 from search import Corpus
+from search.coverage import COVERAGE
 from search.whole_documents import DOCUMENT_TFIDF
 
 WEIGHTS = {"dense": 1.5, "tfidf": 1.0}
@@ -43,7 +44,7 @@ def test_every_hit_has_its_own_score_in_every_space_and_its_rank_where_a_list_re
         scores = own_scores(made, asked, row)
         place = {space: ranks(made, found) for space, found in scores.items()}
         for hit in response.hits:
-            assert set(hit.spaces) == {"dense", "tfidf", DOCUMENT_TFIDF}
+            assert set(hit.spaces) - {COVERAGE} == {"dense", "tfidf", DOCUMENT_TFIDF}
             for space, found in scores.items():
                 told = hit.spaces[space]
                 score = found[made.ids.index(hit.passage_id)]
@@ -151,9 +152,10 @@ def test_pages_neither_repeat_nor_miss_a_passage_to_the_end(filled, asked):
 def test_an_answer_names_every_weight_that_counted_and_they_can_be_given_again(filled, asked):
     store, _ = filled
     corpus = Corpus("demo", store)
-    for weights in (WEIGHTS, {DOCUMENT_TFIDF: 3.0}, {"dense": 0.0, "tfidf": 0.0, DOCUMENT_TFIDF: 1.0}):
+    only = {"dense": 0.0, "tfidf": 0.0, DOCUMENT_TFIDF: 1.0, COVERAGE: 0.0}
+    for weights in (WEIGHTS, {DOCUMENT_TFIDF: 3.0}, {COVERAGE: 1.0}, only):
         (one, _) = corpus.search_vectors(asked, limit=30, weights=weights)
-        assert set(one.weights) == {"dense", "tfidf", DOCUMENT_TFIDF}
+        assert set(one.weights) == {"dense", "tfidf", DOCUMENT_TFIDF, COVERAGE}
         assert all(one.weights[space] == weight for space, weight in weights.items())
         (other, _) = corpus.search_vectors(asked, limit=30, weights=one.weights)
         assert [(hit.passage_id, hit.score) for hit in one.hits] == [(hit.passage_id, hit.score) for hit in other.hits]

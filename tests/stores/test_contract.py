@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import numpy as np
 import pytest
 from qdrant_client import models
@@ -83,6 +85,19 @@ def test_retrieve_gives_the_payload_fields_and_spaces_that_are_named(filled):
     (found,) = filled.retrieve(NAME, [point_id(0)], payload=["n"], vectors=["dense"])
     assert found.payload == {"n": 0}
     assert set(found.vector) == {"dense"}
+
+
+def test_columns_are_those_of_a_sparse_space_and_points_without_any_are_left_out(filled):
+    numbers = [UUID(point_id(n)).int for n in range(6)]
+    found = filled.columns(NAME, [*numbers, 7], "sparse")
+    assert {numbers.index(point): sorted(columns) for point, columns in found.items()} == {
+        0: [1],
+        1: [1, 2],
+        2: [2],
+        4: [3],
+        5: [1],
+    }
+    assert filled.columns(NAME, [], "sparse") == {}
 
 
 def test_scroll_goes_through_everything_in_the_order_of_ids(filled):
