@@ -29,15 +29,9 @@ from search.fusion import Fused
 from search.query_vectors import query_vector, rows_of
 from search.ranked_list import WINDOW
 from search.rerank import feedback_query
-from search.whole_documents import asks_documents, search_weights
+from search.weights import asks_documents, search_weights
 from stores.base import Store, collection_name
 from stores.nearest import Nearest
-
-DEFAULT_WEIGHTS: Mapping[str, float] = {"dense": 1.5, "word2vec": 0.0, "lsa": 0.0}
-"""Weights other than 1. The best of a sparse list stand further out in standard scores than those of a dense
-one, right or wrong: over ten collections of known answers, each left out in turn, the weight that tells best
-which of two disagreeing spaces is right was 1.3 to 1.7 for dense. Word2Vec's means of words hurt a hybrid
-wherever they were tried, and LSA added nothing to dense and TF-IDF together; alone they can be asked."""
 
 
 @dataclass

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Integral
 from typing import get_args
 
 from schemas.errors import UsageError
 from schemas.manifest import CorpusManifest
 from schemas.names import several
-from search.coverage import COVERAGE
 from search.ranked_list import FusionMethod
-from search.ranking import DEFAULT_WEIGHTS
 from search.second_stage import Reranking
 from search.standings import Explain
-from search.whole_documents import DOCUMENT_TFIDF
 
 MAX_REACH = 10_000
 """The deepest hit that can be asked for: ``offset + limit``."""
-
-MAX_WEIGHT = 1_000_000
-"""The most that a space may weigh. Only the ratios of weights matter; sums of larger ones could overflow."""
 
 MAX_QUERY = 20_000
 """Characters of a query; more is a document, and is refused rather than cut."""
@@ -112,30 +106,3 @@ def check_fusion(fusion: str | None, used: str, rrf_k: int | None) -> None:
         raise UsageError(f"--rrf-k {rrf_k}: it belongs to --fusion rrf, and {used} is used.")
     if rrf_k is not None and not (isinstance(rrf_k, Integral) and 1 <= rrf_k <= MAX_REACH):
         raise UsageError(f"--rrf-k {rrf_k}: give a whole number from 1 to {MAX_REACH:,}.")
-
-
-def chosen_weights(
-    manifest: CorpusManifest, names: Sequence[str], weights: Mapping[str, float] | None = None
-) -> dict[str, float]:
-    """The weight of each space: as given, else as tuned for this corpus, else the default.
-
-    That of whole documents in ``tfidf`` is among them where it was given, or tuned and ``tfidf`` was not given, that
-    of coverage where it was given; else they are made of that of ``tfidf`` (``search.whole_documents``).
-    """
-    known = [*names, DOCUMENT_TFIDF, COVERAGE] if "tfidf" in names else names
-    if weights is not None and not isinstance(weights, Mapping):
-        raise UsageError("weights is no mapping of spaces to numbers, such as {'dense': 1.5}.")
-    for space, weight in (weights or {}).items():
-        if space not in known:
-            raise UsageError(f"--weights: {space!r} is not among the spaces searched, {', '.join(known)}.")
-        if not isinstance(weight, Real) or not 0 <= weight <= MAX_WEIGHT:
-            raise UsageError(f"--weights: {space}={weight} is not a number from 0 to {MAX_WEIGHT:,}.")
-    tuned: Mapping[str, float] = manifest.search.get("weights", {})
-    used = {name: float((weights or {}).get(name, tuned.get(name, DEFAULT_WEIGHTS.get(name, 1.0)))) for name in names}
-    if DOCUMENT_TFIDF in (weights or {}):
-        used[DOCUMENT_TFIDF] = float((weights or {})[DOCUMENT_TFIDF])
-    elif DOCUMENT_TFIDF in tuned and "tfidf" in names and "tfidf" not in (weights or {}):
-        used[DOCUMENT_TFIDF] = float(tuned[DOCUMENT_TFIDF])
-    if COVERAGE in (weights or {}):
-        used[COVERAGE] = float((weights or {})[COVERAGE])
-    return used

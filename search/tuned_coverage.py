@@ -10,7 +10,7 @@ import numpy.typing as npt
 from schemas.ids import point_text
 from schemas.manifest import CorpusManifest
 from search.coverage import COVERED, Coverage, QueryMass, given
-from search.whole_documents import coverage_weight
+from search.weights import coverage_weight
 
 
 class TunedCoverage:

@@ -24,10 +24,10 @@ from search.ask import Ask
 from search.coverage import COVERAGE, QueryWords, query_words
 from search.filters import parse_where
 from search.ranked_list import RRF_K, FusionMethod
-from search.request import Request, check_fusion, check_page, check_query, chosen_spaces, chosen_weights
+from search.request import Request, check_fusion, check_page, check_query, chosen_spaces
 from search.second_stage import COLBERT
 from search.text_match import MOST_VALUES
-from search.whole_documents import search_weights, without_documents
+from search.weights import chosen_weights, search_weights, without_documents
 from stores.base import Store, collection_name
 from stores.lookup import StoreTermLookup
 

@@ -6,15 +6,15 @@ from schemas.errors import UsageError
 from schemas.manifest import CorpusManifest, Counts
 from schemas.spaces import Space, SpaceKind
 from search.coverage import COVERAGE
-from search.request import chosen_weights
-from search.whole_documents import (
+from search.weights import (
     COVERAGE_WEIGHT,
-    DOCUMENT_TFIDF,
+    chosen_weights,
     coverage_weight,
     search_weights,
     with_documents,
     without_documents,
 )
+from search.whole_documents import DOCUMENT_TFIDF
 
 SPACES = {"tfidf": Space(name="tfidf", kind=SpaceKind.SPARSE)}
 
