@@ -105,9 +105,8 @@ class Fusion(Generic[Id]):
         weights: Mapping[str, float] | None = None,
         later: Iterable[str] = (),
     ) -> None:
-        self._parts: dict[str, Part[Id]] = dict(
-            parts
-        )  # whose standings are read later, whatever becomes of the caller's
+        # Standings are read later, whatever becomes of the caller's parts.
+        self._parts: dict[str, Part[Id]] = dict(parts)
         self._method = method
         self._share_of = _scaled([*parts, *later], weights)
         self._totals: dict[Id, float] = {}
@@ -151,8 +150,8 @@ class Fusion(Generic[Id]):
                 if space in self._parts
             )
             scale = 1 / most if most > 0 else 0.0
-        held, shares = dict(self._parts), self._share_of
-        return [Fused(item, -total * scale, Standings(item, held, shares)) for total, _, item in self._best(limit)]
+        best = self._best(limit)
+        return [Fused(item, -total * scale, Standings(item, self._parts, self._share_of)) for total, _, item in best]
 
     def _best(self, limit: int | None) -> list[tuple[float, int, Id]]:
         totals, least = self._totals, -math.inf

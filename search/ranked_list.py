@@ -71,7 +71,7 @@ def part(
     minimum: float | None = None,
     ranked: bool = False,
 ) -> Part[Id]:
-    """Make one list ready for ``fuse_parts``, with the parameters of ``fuse``.
+    """Make one list ready for ``Fusion``, with the parameters of ``fuse``.
 
     ``ranked`` says that the entries stand in their final order, each once, whatever their scores.
     """
