@@ -118,12 +118,6 @@ class Coverage:
         return [(self.of(held) + whole[owner]) / 2 for held, owner in zip(block, owners, strict=True)]
 
 
-def coverage(query: QueryMass, columns: Iterable[int]) -> float:
-    """The share of the query's mass, 0 to 1, that a passage with these columns holds."""
-    found = Coverage(query)
-    return found.of(found.held(columns))
-
-
 def coverage_part(
     query: QueryMass, block: Sequence[int], columns: Mapping[int, Sequence[int]], most: float = 1.0
 ) -> Part[int]:

@@ -44,6 +44,7 @@ class Fusing:
     ) -> None:
         self._ask = ask
         self._masses, self._columns = masses, columns
+        self._later = [COVERAGE] if ask.weights.get(COVERAGE, 0.0) > 0 else []
         self._weights = [{s: w * believed.get(s, 1.0) for s, w in ask.weights.items()} for believed in beliefs]
         self._lists, self._scores = lists, scores
         self._minima = sparse_minima(manifest, (*ask.spaces, DOCUMENT_TFIDF))
@@ -64,17 +65,16 @@ class Fusing:
                     minimum = self._minima.get(space)
                     ready[space] = part(found[space], method=method, k=k, minimum=minimum, ranked=True)
         fusions = [self._fusion(ready, used) for ready, used in zip(self._parts, self._weights, strict=True)]
-        if self._ask.weights.get(COVERAGE, 0.0) > 0:
+        if self._later:
             self._cover(fusions)
         return [fusion.ranking(reach) for fusion in fusions]
 
     def _fusion(self, parts: Mapping[str, Part[int]], used: Mapping[str, float]) -> Fusion[int]:
-        weights = {space: used.get(space, 1.0) for space in parts}
+        weights = {space: used.get(space, 1.0) for space in (*parts, *self._later)}
         # Where the spaces that found something weigh nothing together, all count alike.
         if not any(weights[space] > 0 for space, found in parts.items() if found.ranks):
             return Fusion(parts, method=self._ask.method)
-        covers = {COVERAGE: used[COVERAGE]} if used.get(COVERAGE, 0.0) > 0 else {}
-        return Fusion(parts, method=self._ask.method, weights=weights | covers, later=covers)
+        return Fusion(parts, method=self._ask.method, weights=weights, later=self._later)
 
     def _cover(self, fusions: Sequence[Fusion[int]]) -> None:
         """Add to each what its best passages hold of the query; what stands below stays below.

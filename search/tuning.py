@@ -107,19 +107,18 @@ def tune(
     by_itself = spaces if alone is None else sorted({space for query in ids for space in alone[query]})
     only = {space: weighing_only(choices, space) for space in by_itself}
     values = np.empty((len(ids), len(choices)))
-    for row, query in enumerate(ids):
-        for method in dict.fromkeys(choice.method for choice in choices):
-            columns = [at for at, choice in enumerate(choices) if choice.method == method]
+    for method in dict.fromkeys(choice.method for choice in choices):
+        columns = [at for at, choice in enumerate(choices) if choice.method == method]
+        by = [choices[at].weights for at in columns]
+        weights = np.array([[of.get(space, 0.0) for of in by] for space in spaces])
+        for row, query in enumerate(ids):
             matrix, names = _matrix(collected[query], spaces, method, k, window, minima or {})
-            believed = beliefs[query] if method == "zscore" and beliefs else {}
-            fused = _fused(
-                matrix * [believed.get(space, 1.0) for space in spaces],
-                np.array([[choices[at].weights.get(space, 0.0) for at in columns] for space in spaces]),
-            )
-            if method == "zscore" and cover is not None:
-                most = float(np.nan_to_num(matrix[:, [space == "tfidf" for space in spaces]]).max(initial=0.0))
-                by = [choices[at].weights for at in columns]
-                fused += np.array([cover(query, names, *of, most) for of in zip(fused.T, by, strict=True)]).T
+            if method == "zscore":
+                believed = beliefs[query] if beliefs else {}
+                fused = _fused(matrix * [believed.get(space, 1.0) for space in spaces], weights)
+                fused += _covered(cover, query, names, matrix[:, [space == "tfidf" for space in spaces]], fused, by)
+            else:
+                fused = _fused(matrix, weights)
             values[row, columns] = _ndcg(fused, names, qrels[query], document_of)
     if alone is not None:
         for space, columns in only.items():
@@ -223,6 +222,21 @@ def _fused(matrix: Matrix, weights: Matrix) -> Matrix:
     fused = np.nan_to_num(matrix) @ weights
     listed = ~np.isnan(matrix) @ (weights > 0)
     return np.where(listed, fused, -np.inf)
+
+
+def _covered(
+    cover: Cover | None,
+    query: str,
+    names: Sequence[str],
+    lexical: Matrix,
+    fused: Matrix,
+    weights: Sequence[Mapping[str, float]],
+) -> Matrix:
+    """What ``cover`` gives besides, of the same shape as ``fused``; ``lexical`` is what ``tfidf`` gives."""
+    if cover is None:
+        return np.zeros_like(fused)
+    most = float(np.nan_to_num(lexical).max(initial=0.0))
+    return np.array([cover(query, names, scores, by, most) for scores, by in zip(fused.T, weights, strict=True)]).T
 
 
 def _ndcg_alone(entries: ScoredList, grades: Mapping[str, int], document_of: Callable[[str], str] | None) -> float:

@@ -14,7 +14,7 @@ from schemas.errors import UsageError
 from schemas.spaces import Term
 from search import Corpus
 from search.belief import belief, beliefs
-from search.coverage import COVERAGE, POWER, Coverage, coverage, coverage_part, masses_of, query_words
+from search.coverage import COVERAGE, POWER, Coverage, coverage_part, masses_of, query_words
 from search.judging import evaluate_corpus, tune_corpus
 from search.recommend import recommend
 
@@ -24,6 +24,11 @@ KNOWN = {
     "ax": Term(term="ax", index=2, df=3, cf=3, idf=2.0),
     "悟空": Term(term="悟空", index=None, df=1, cf=1, idf=3.0),
 }
+
+
+def coverage(mass, columns):
+    cover = Coverage(mass)
+    return cover.of(cover.held(columns))
 
 
 def test_rare_words_weigh_most_and_unknown_ones_as_much_as_the_rarest_known():
@@ -110,6 +115,15 @@ def test_the_list_of_what_passages_hold_stands_by_share_then_id_and_gives_little
     assert found.given == pytest.approx([share**POWER for share in found.ranks.scores])
 
 
+def ingested(folder, rows):
+    """The store in which the rows are the corpus ``c``."""
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    arguments = ["ingest", str(folder / "rows.jsonl"), "--corpus", "c", "--spaces", "dense,tfidf"]
+    made = CliRunner().invoke(cli, [*arguments, "--store", str(folder / "store")])
+    assert made.exit_code == 0, made.output
+    return str(folder / "store")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Notes on birds in two languages, each with a part number that says nothing."""
@@ -123,11 +137,7 @@ def place(tmp_path_factory):
         "猫头鹰夜里捕鼠，听觉极灵。",
     ]
     rows = [{"_id": str(n), "title": "", "text": f"{text} No. {7301 + 13 * n}"} for n, text in enumerate(notes * 4)]
-    (folder / "notes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    arguments = ["ingest", str(folder / "notes.jsonl"), "--corpus", "c", "--spaces", "dense,tfidf"]
-    made = CliRunner().invoke(cli, [*arguments, "--store", str(folder / "store")])
-    assert made.exit_code == 0, made.output
-    return str(folder / "store")
+    return ingested(folder, rows)
 
 
 def test_a_number_is_found_by_its_words_and_a_paraphrase_by_its_meaning(place):
@@ -176,11 +186,7 @@ def repeating(tmp_path_factory):
     long = " ".join(f"Along the river bend number {n} grow willows and reeds of many kinds." for n in range(3))
     rows += [{"_id": "all", "title": "", "text": f"{long} A heron, an otter and a badger live there."}]
     rows += [{"_id": f"other{n}", "title": "", "text": f"A fox and a hare live on hill {n}."} for n in range(20)]
-    (folder / "river.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    arguments = ["ingest", str(folder / "river.jsonl"), "--corpus", "c", "--spaces", "dense,tfidf"]
-    made = CliRunner().invoke(cli, [*arguments, "--store", str(folder / "store")])
-    assert made.exit_code == 0, made.output
-    return str(folder / "store")
+    return ingested(folder, rows)
 
 
 def test_who_holds_all_words_stands_before_who_repeats_one(repeating):
