@@ -33,18 +33,23 @@ PART_POINTS = 250_000
 """Points of a part that is full: some 30 MB of memory with sparse vectors alone, 150 MB and more with dense ones,
 and few enough parts that a search among a million asks no more than four."""
 
+IDLE = 64
+"""A full part that was opened is closed again when so many accesses by id in a row went to others. Those of an ingest
+go from part to part, as its documents were written; a search asks all parts, which keeps them open."""
+
 _IDS_PAGE = 10_000
 _FOLDER = re.compile(r"shard(-[0-9]+)?")
 
 
 @dataclass(slots=True)
 class _Place:
-    """One part. ``ids`` where it is full; ``points`` where they are known without opening it."""
+    """One part. ``ids`` where it is full; ``points`` where they are known without opening it; when it was ``used``."""
 
     folder: Path
     ids: PartIds | None = None
     part: EdgePart | None = None
     points: int | None = None
+    used: int = 0
 
 
 class Parts:
@@ -67,6 +72,7 @@ class Parts:
         self._indexes = indexes
         self._most = most
         self._may_open = True
+        self._accesses = 0
         self._places = [_Place(path) for path in part_folders(folder)]
         if not self._places:
             raise StoreDamaged(f"{folder} cannot be opened: its points are gone; see what mends it with: xunyi doctor.")
@@ -117,6 +123,7 @@ class Parts:
         """The parts that these points belong to, and for each the rows of its own; new ones belong to the last."""
         if len(self._places) == 1 and self._places[0].ids is None:
             return [(self._opened(self._places[0]), range(len(ids)))]
+        self._let_go()
         keys = keys_of(ids)
         left = np.arange(len(ids))
         found: list[tuple[EdgePart, Sequence[int]]] = []
@@ -191,7 +198,20 @@ class Parts:
                 raise StoreError(f"{place.folder} was not open when this process was forked.")
             place.part = EdgePart(self._name, place.folder, self._spaces, self._storage)
             place.points = None
+        place.used = self._accesses
         return place.part
+
+    def _let_go(self) -> None:
+        """Count an access by id, and close full parts that none has gone to for long."""
+        self._accesses += 1
+        if not self._may_open:
+            return
+        for place in self._places:
+            if place.part is not None and place.ids is not None and self._accesses - place.used > IDLE:
+                place.points = place.part.count()
+                part, place.part = place.part, None
+                part.close()
+                give_back(self._folder)
 
     @contextmanager
     def _visit(self, place: _Place) -> Iterator[EdgePart]:

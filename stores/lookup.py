@@ -31,7 +31,8 @@ class StoreTermLookup:
         """The known ones of ``terms``, by term."""
         wanted = set(terms)
         with self._lock:
-            missing = sorted(wanted - self._cache.keys())
+            # One by one: a difference of sets would go through all that is kept.
+            missing = sorted(term for term in wanted if term not in self._cache)
             if missing:
                 self._fetch(missing)
             found = {}

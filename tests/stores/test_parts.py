@@ -21,6 +21,7 @@ from schemas.ingest import CorpusOptions
 from schemas.manifest import CorpusManifest, Counts
 from search import search
 from stores.doctor import check_store
+from stores.edge_parts import IDLE
 from stores.embedded import EdgeStore
 from stores.part_ids import PartIds, keys_of
 from stores.snapshots import snapshots_of
@@ -77,6 +78,28 @@ def test_a_full_part_is_closed_while_others_fill_and_opened_when_it_is_asked(tmp
         store.set_payload(NAME, {"tag": "z"}, [point_id(4)])
         assert open_parts(store) == ["shard-2", "shard-4"]
         assert store.facet(NAME, "tag") == {"a": 4, "b": 3, "c": 3, "z": 1}
+
+
+def test_full_parts_that_a_write_opened_are_closed_when_writes_go_elsewhere(tmp_path):
+    """The passages of a document that spans two parts open the full one: an ingest held all of them at its end."""
+    with EdgeStore(make(tmp_path / "s"), part_points=3) as store:
+        store.upsert(NAME, written([4, 10]))
+        assert open_parts(store) == ["shard-2", "shard-4"]
+        for number in range(IDLE):
+            store.upsert(NAME, written([9 + number % 2]))
+        assert open_parts(store) == ["shard-2", "shard-4"]
+        store.upsert(NAME, written([9], factor=2.0))
+        assert open_parts(store) == ["shard-4"]
+        assert store.count(NAME) == 11
+
+
+def test_a_search_keeps_all_parts_open(tmp_path):
+    with EdgeStore(make(tmp_path / "s"), part_points=3) as store:
+        for number in range(3 * IDLE):
+            store.retrieve(NAME, [point_id(9)])
+            if number % IDLE == 0:
+                store.facet(NAME, "tag")
+        assert open_parts(store) == ["shard", "shard-2", "shard-3", "shard-4"]
 
 
 def test_a_point_that_is_written_again_stays_where_it_is(tmp_path):
@@ -188,6 +211,7 @@ def test_many_parts_answer_as_one(tmp_path_factory, changes):
 WRITER = """
 import sys
 from pathlib import Path
+from stores.edge_parts import IDLE
 from stores.embedded import EdgeStore
 from tests.stores.conftest import NAME
 from tests.stores.test_parts import written
