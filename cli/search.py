@@ -49,6 +49,11 @@ BATCH = 100
     "--by", type=click.Choice(["passage", "document"]), default="passage", show_default=True, help="What a hit is."
 )
 @rerank_options
+@click.option(
+    "--spelling/--no-spelling",
+    default=True,
+    help="Take words that the corpus does not know as ones that it knows, or ask for them as written.",
+)
 @click.option("--explain", is_flag=True, help="Show each hit's rank, score and share in every space.")
 @json_option
 def command(
@@ -67,6 +72,7 @@ def command(
     rerank: str | None,
     rerank_top: int,
     diversity: float | None,
+    spelling: bool,
     explain: bool,
     as_json: bool,
 ) -> None:
@@ -104,6 +110,7 @@ def command(
                 rrf_k=rrf_k,
                 by_document=by == "document",
                 rerank=Reranking(rerank, diversity, rerank_top),
+                spelling=spelling,
                 # One answer as JSON tells all there is; of a file's many, what a search knows without looking deeper.
                 # Ranks deeper than a search looks cost as much as ten searches: of a file they must be asked for.
                 explain=explain or (as_json if query is not None else "scores"),
@@ -124,6 +131,9 @@ def show_response(response: SearchResponse, explain: bool) -> None:
     from search.whole_documents import DOCUMENT_TFIDF
 
     out = console()
+    if response.spelled:
+        taken = ", ".join(f"“{word}” is taken as “{other}”" for word, other in response.spelled.items())
+        out.print(f"{taken}; --no-spelling asks as written.", style="dim")
     if not response.hits:
         out.print("No hits.")
         return

@@ -75,6 +75,15 @@ class Analyzer:
             return article_features(text)
         return self._cut(text, words=False)[0]
 
+    def feature(self, run: str) -> str | None:
+        """What a normalised run of other letters than Chinese ones counts as; None where it does not count."""
+        if (known := self._known.get(run, "")) != "":
+            return known
+        if len(self._known) >= _CACHED:
+            self._known.clear()
+        found = self._known[run] = self._made(spelled_out(run))
+        return found
+
     def words(self, text: str) -> list[str]:
         """The words of ``word2vec`` in their order: jieba's for Chinese, lower-cased and unstemmed for English."""
         return self.word_lists([text])[0]
@@ -140,7 +149,7 @@ class Analyzer:
         for row, end in enumerate(ends.tolist()):
             for run in (*_OTHER.findall(rest, start, end - 1), *self._codes(rest, start, end - 1)):
                 if run not in known:
-                    feature = self._feature(run)
+                    feature = self.feature(run)
                     known[run] = None if feature is None else places.setdefault(feature, len(terms) + len(places))
                 if (column := known[run]) is not None:
                     more_columns.append(column)
@@ -177,7 +186,7 @@ class Analyzer:
                     found.append((at, at + len(piece), piece))
                     at = plain.find(piece, at + 1)
             for start, end, run in self._runs(plain):
-                if (word := self._feature(run)) in wanted:
+                if (word := self.feature(run)) in wanted:
                     found.append((start, end, word))
             found.sort(key=lambda span: (span[0], -span[1]))
             return found
@@ -194,7 +203,7 @@ class Analyzer:
             pieces, _ = self._chinese(match.group(), words=False)
             spans.extend((match.start() + at, match.start() + at + len(piece), piece) for at, piece in pieces)
         for start, end, run in self._runs(plain):
-            if (feature := self._feature(run)) is not None:
+            if (feature := self.feature(run)) is not None:
                 spans.append((start, end, feature))
         spans.sort(key=lambda span: (span[0], -span[1]))
         return spans
@@ -213,9 +222,9 @@ class Analyzer:
             if not word or len(word) > _LONGEST:
                 continue
             found.append(word)
-            if (feature := self._feature(run)) is not None:
+            if (feature := self.feature(run)) is not None:
                 features.append(feature)
-        features.extend(feature for code in self._codes(plain) if (feature := self._feature(code)) is not None)
+        features.extend(feature for code in self._codes(plain) if (feature := self.feature(code)) is not None)
         return features, found
 
     def _runs(self, plain: str) -> Iterator[Span]:
@@ -241,15 +250,6 @@ class Analyzer:
                     pieces.extend((at + i, word[i : i + n]) for i, n in parts)
                 at += len(word)
         return pieces, cut
-
-    def _feature(self, run: str) -> str | None:
-        """What a run of other letters than Chinese ones counts as; None where it does not count."""
-        if (known := self._known.get(run, "")) != "":
-            return known
-        if len(self._known) >= _CACHED:
-            self._known.clear()
-        found = self._known[run] = self._made(spelled_out(run))
-        return found
 
     def _made(self, word: str) -> str | None:
         if not word or len(word) > _LONGEST or (self._options.stop_words and word in english_stop_parts()):

@@ -10,6 +10,7 @@ from encoders.base import TermLookup
 from encoders.lsa import DIM, encode_lsa
 from encoders.phrases import with_pairs
 from encoders.query_features import query_features
+from encoders.spelling import Speller
 from encoders.tfidf import encode_bags
 from encoders.word2vec import encode_word_bags
 from schemas.manifest import CorpusManifest
@@ -26,6 +27,7 @@ class LexicalEncoder:
         self.analyzer = make_analyzer(manifest.analyzer)
         self._manifest = manifest
         self.lookup = lookup
+        self.speller = Speller(self.analyzer, lookup)
 
     @property
     def has_words(self) -> bool:

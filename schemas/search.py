@@ -66,6 +66,7 @@ class SearchResponse(BaseModel):
     """A query's hits, best first; ``fusion`` says how the spaces were put together.
 
     ``rerank`` names what judged the first hits again, ``diversity`` how far they were spread; None is not at all.
+    ``spelled`` are words of the query that the corpus does not know, with what they were taken as in lexical spaces.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,4 +78,5 @@ class SearchResponse(BaseModel):
     weights: dict[str, float]
     rerank: str | None = None
     diversity: float | None = None
+    spelled: dict[str, str] = Field(default_factory=dict)
     took_ms: Took

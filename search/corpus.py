@@ -150,6 +150,7 @@ class Corpus:
         by_document: bool = False,
         rerank: str | Reranking | None = None,
         explain: Explain = False,
+        spelling: bool = True,
     ) -> list[SearchResponse]:
         """Answer several queries in one round to the store, hits best first.
 
@@ -160,7 +161,8 @@ class Corpus:
         ``by_document`` a hit is a document, shown by its best passage, and lists those of its passages that were
         found, best first. ``rerank`` judges the first hits again. A hit says its rank and score in the lists that
         were fused; with ``explain="scores"`` its score in every space by the query as it was asked, and with True
-        its rank there too, among the best 10,000.
+        its rank there too, among the best 10,000. Words of the query that the corpus does not know are taken in lexical
+        spaces as ones that it knows, and the answer says as which; not so with ``spelling=False``.
         The same call gives the same hits in the same order, and pages neither repeat nor miss one.
 
         Raises ``UsageError`` for an empty query, a bad limit, an unknown space or field.
@@ -169,9 +171,7 @@ class Corpus:
         asked, conditions = several(queries), several(where)
         named = None if spaces is None else several(spaces)
         judge = Reranking(rerank) if isinstance(rerank, str) else rerank or Reranking()
-        request = Request(
-            page, spaces=named, where=conditions, fusion=fusion, weights=weights, rrf_k=rrf_k, rerank=judge
-        )
+        request = Request(page, named, conditions, fusion, weights, rrf_k, judge, spelling)
         return self.ask(lambda view: view.search_many(asked, request))
 
     async def search_async(self, query: str, **options: Any) -> SearchResponse:

@@ -43,6 +43,7 @@ class Page:
 class Request:
     """How a search is to be done, as ``Corpus.search_many`` is told; where it says None, as the corpus has it.
 
+    With ``spelling`` words that the corpus does not know are taken as ones that it knows.
     A view of the corpus makes an ``Ask`` of it.
     """
 
@@ -53,6 +54,7 @@ class Request:
     weights: Mapping[str, float] | None = None
     rrf_k: int | None = None
     rerank: Reranking = field(default_factory=Reranking)
+    spelling: bool = True
 
 
 def check_query(query: str) -> str:

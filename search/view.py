@@ -12,6 +12,7 @@ from qdrant_client import models
 
 from encoders.learned import LearnedEncoders
 from encoders.lexical import LexicalEncoder
+from encoders.spelling import Spelled
 from schemas.errors import UsageError
 from schemas.ids import document_point_of, point_text
 from schemas.ingest import LEXICAL_SPACES
@@ -90,11 +91,23 @@ class CorpusView:
         """The shelf's physical collection."""
         return collection_name(self.name, self.manifest.generation, shelf)
 
-    def encode(self, queries: Sequence[str], spaces: Sequence[str]) -> dict[str, VectorBatch]:
-        """Query vectors for each of ``spaces``, one row a query."""
+    def spelled(self, queries: Sequence[str]) -> list[Spelled]:
+        """The queries with words that the corpus does not know taken as ones that it knows."""
+        if not self.manifest.counts.terms:
+            return [Spelled(query, {}) for query in queries]
+        return self.lexical.speller.spelled(queries)
+
+    def encode(
+        self, queries: Sequence[str], spaces: Sequence[str], spelled: Sequence[Spelled] | None = None
+    ) -> dict[str, VectorBatch]:
+        """Query vectors for each of ``spaces``, one row a query.
+
+        Lexical ones are of the queries as they are ``spelled``; models of meaning read what is misspelt in their way.
+        """
         vectors: dict[str, VectorBatch] = {}
         if any(space in LEXICAL_SPACES for space in spaces):
-            vectors.update(self.lexical.encode_queries(queries))
+            spelled = self.spelled(queries) if spelled is None else spelled
+            vectors.update(self.lexical.encode_queries([one.text for one in spelled]))
         if self.encoder is not None and any(space in self.encoder.spaces for space in spaces):
             vectors.update(self.encoder.encode_queries(queries, spaces))
         return {space: vectors[space] for space in spaces}
@@ -110,8 +123,10 @@ class CorpusView:
         names = chosen_spaces(self.manifest, request.spaces, without=COLBERT if rerank.by == COLBERT else None)
         # Made before encoding: a bad filter or weight need not wait for a model to load.
         ask = self.ask(names, request)
-        vectors = self.encode(texts, names)
-        words = self.words(texts)
+        lexical = any(name in LEXICAL_SPACES for name in names)
+        spelled = self.spelled(texts) if lexical and request.spelling else [Spelled(text, {}) for text in texts]
+        vectors = self.encode(texts, names, spelled)
+        words = self.words(texts, spelled)
         encoded = time.perf_counter()
         answered = self.answerer.answer(vectors, ask, page, words, rerank, texts)
         encode = (encoded - started) * 1e3
@@ -119,6 +134,7 @@ class CorpusView:
             response.model_copy(
                 update={
                     "query": query,
+                    "spelled": dict(as_spelled.taken),
                     "took_ms": Took(
                         encode=round(encode, 3),
                         search=response.took_ms.search,
@@ -126,7 +142,7 @@ class CorpusView:
                     ),
                 }
             )
-            for query, response in zip(queries, answered, strict=True)
+            for query, response, as_spelled in zip(queries, answered, spelled, strict=True)
         ]
 
     def search_vectors(
@@ -187,9 +203,10 @@ class CorpusView:
         ids = {UUID(str(record.id)).int: str((record.payload or {})["document_id"]) for record in found}
         return {passage: ids[owner] for passage, owner in owners.items() if owner in ids}
 
-    def words(self, queries: Sequence[str]) -> list[QueryWords]:
-        """The features of each query, with what they weigh in this corpus."""
-        found = [set(features) for features in self.lexical.query_features(queries)]
+    def words(self, queries: Sequence[str], spelled: Sequence[Spelled] | None = None) -> list[QueryWords]:
+        """The features of each query, as it is ``spelled``, with what they weigh in this corpus."""
+        spelled = self.spelled(queries) if spelled is None else spelled
+        found = [set(features) for features in self.lexical.query_features([one.text for one in spelled])]
         known = self.terms(set().union(*found)) if self.manifest.counts.terms and found else {}
         fitted = self.manifest.fit.passages
         return [query_words(of, {name: known[name] for name in of if name in known}, fitted) for of in found]

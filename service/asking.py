@@ -35,7 +35,7 @@ def search_routes(metrics: Metrics, judges: frozenset[str]) -> APIRouter:
     def options(body: Options) -> dict[str, Any]:
         if body.rerank is not None and body.rerank not in judges:
             raise UsageError(f"rerank {body.rerank!r}: this service allows {', '.join(sorted(judges))}.")
-        kept = body.model_dump(include={"limit", "offset", "spaces", "where", "fusion", "rrf_k", "weights"})
+        kept = body.model_dump(include={"limit", "offset", "spaces", "where", "fusion", "rrf_k", "weights", "spelling"})
         rerank = Reranking(body.rerank, body.diversity, body.rerank_top)
         explain = body.explain or "scores"
         return {**kept, "by_document": body.by == "document", "rerank": rerank, "explain": explain}

@@ -50,6 +50,7 @@ class Options(_Body):
     rerank: Name | None = None
     rerank_top: int = Field(50, ge=1, le=MOST_HITS)
     diversity: float | None = Field(None, ge=0, le=1)
+    spelling: bool = Field(True, description="take words that the corpus does not know as ones that it knows")
     explain: bool = Field(False, description="ranks deeper than a search looks, too")
 
 

@@ -45,13 +45,22 @@ class StoreTermLookup:
                 self._cache.popitem(last=False)
             return found
 
+    def glance(self, terms: Collection[str]) -> Mapping[str, Term]:
+        """The known ones of ``terms`` without their vectors; none is remembered, since most are guesses."""
+        return self._fetched(sorted(set(terms)), vectors=False)
+
     def _fetch(self, missing: list[str]) -> None:
-        ids = [term_point_id(self._corpus, term) for term in missing]
+        fetched = self._fetched(missing, vectors=True)
+        for term in missing:
+            self._cache[term] = fetched.get(term)
+
+    def _fetched(self, terms: list[str], *, vectors: bool) -> dict[str, Term]:
+        ids = [term_point_id(self._corpus, term) for term in terms]
         fetched: dict[str, Term] = {}
-        for record in self._store.retrieve(self._collection, ids, payload=True, vectors=True):
+        for record in self._store.retrieve(self._collection, ids, payload=True, vectors=vectors):
             payload = record.payload or {}
-            vectors = record.vector if isinstance(record.vector, dict) else {}
-            vector, lsa = vectors.get("word2vec"), vectors.get("lsa")
+            rows = record.vector if isinstance(record.vector, dict) else {}
+            vector, lsa = rows.get("word2vec"), rows.get("lsa")
             fetched[str(payload["term"])] = Term(
                 term=str(payload["term"]),
                 index=payload["index"],
@@ -61,5 +70,4 @@ class StoreTermLookup:
                 vector=None if vector is None else np.asarray(vector, dtype=np.float32),
                 lsa=None if lsa is None else np.asarray(lsa, dtype=np.float32),
             )
-        for term in missing:
-            self._cache[term] = fetched.get(term)
+        return fetched

@@ -9,7 +9,7 @@ const make = (tag, text, kind) => {
 // What was asked last: its pages are asked by it, whatever the form says by then.
 let asked = null, searching = false, last = 0, corpora = [];
 // Of a link: the names are those that GET /v1/corpora/NAME/search takes. What is the default is left out.
-const PLAIN = { by: "passage", limit: 10, offset: 0, explain: false };
+const PLAIN = { by: "passage", limit: 10, offset: 0, explain: false, spelling: true };
 
 async function ask(path, options = {}) {
   const headers = { "Content-Type": "application/json" };
@@ -80,6 +80,18 @@ function shown(hit) {
   return item;
 }
 
+// Words that the corpus does not know were taken as others: it is said, and a button asks for them as they are.
+function spelled(taken) {
+  const words = Object.entries(taken);
+  const line = at("spelled");
+  line.replaceChildren(words.map(([word, other]) => "“" + word + "” is taken as “" + other + "”").join(", ") + ". ");
+  const again = make("button", "Search as written");
+  again.type = "button";
+  again.addEventListener("click", () => search({ corpus: asked.corpus, body: { ...asked.body, spelling: false, offset: 0 } }));
+  line.append(again);
+  line.hidden = !words.length;
+}
+
 // A value may hold any character but a line break.
 function conditions() {
   return at("where").value.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -90,7 +102,7 @@ function request() {
   const all = at("spaces").querySelectorAll("input").length;
   const body = {
     query: at("query").value, limit: Number(at("limit").value) || PLAIN.limit, offset: 0, by: at("by").value,
-    explain: at("explain").checked, where: conditions(),
+    explain: at("explain").checked, spelling: PLAIN.spelling, where: conditions(),
     spaces: chosen.length && chosen.length < all ? chosen : null,
   };
   return { corpus: at("corpus").value, body };
@@ -117,6 +129,7 @@ function restore() {
   if (["where", "spaces", "by", "explain"].some((name) => given.has(name))) at("ask").querySelector("details").open = true;
   if (!given.get("query")) { clear(); return; }
   const wanted = request();
+  wanted.body.spelling = given.get("spelling") !== "false";
   wanted.body.offset = Math.max(0, Math.trunc(Number(given.get("offset"))) || 0);
   search(wanted, false);
 }
@@ -126,7 +139,7 @@ function clear() {
   asked = null;
   searching = false;
   at("hits").replaceChildren();
-  at("back").hidden = at("on").hidden = true;
+  at("spelled").hidden = at("back").hidden = at("on").hidden = true;
 }
 
 async function search(wanted, anew = true) {
@@ -141,12 +154,13 @@ async function search(wanted, anew = true) {
     const answer = await ask(path, { method: "POST", body: JSON.stringify({ ...body, limit: body.limit + 1 }) });
     if (mine !== last) return;
     at("hits").replaceChildren(...answer.hits.slice(0, body.limit).map(shown));
+    spelled(answer.spelled);
     at("back").hidden = body.offset === 0;
     at("on").hidden = answer.hits.length <= body.limit;
     const took = answer.took_ms;
     say(answer.hits.length ? took.total.toFixed(0) + " ms (encoding " + took.encode.toFixed(0) + ", search " + took.search.toFixed(0) + ")" : "No hits.");
   } catch (error) {
-    if (mine === last) { at("hits").replaceChildren(); at("back").hidden = at("on").hidden = true; say(error.message, true); }
+    if (mine === last) { at("hits").replaceChildren(); at("spelled").hidden = at("back").hidden = at("on").hidden = true; say(error.message, true); }
   } finally {
     if (mine === last) searching = false;
   }

@@ -224,3 +224,13 @@ def test_explain_says_rank_score_and_share_of_every_space(place):
     found = run(place, "search", "airport", "--corpus", "c", "--explain")
     assert "tfidf: rank 1, score 0." in found.output.replace("│", "")
     assert "share 100%" in found.output
+
+
+def test_misspelt_words_are_taken_as_known_ones_and_that_is_said(place):
+    found = run(place, "search", "airprot shutle", "--corpus", "c")
+    assert "“airprot” is taken as “airport”, “shutle” is taken as “shuttle”; --no-spelling" in found.stdout
+    assert "Airport Inn" in found.stdout
+    as_written = run(place, "search", "airprot shutle", "--corpus", "c", "--no-spelling")
+    assert as_written.stdout == "No hits.\n"
+    told = json.loads(run(place, "search", "airprot", "--corpus", "c", "--json").stdout)
+    assert told["spelled"] == {"airprot": "airport"}

@@ -31,6 +31,7 @@ const press = async (what) => {
   const popped = new Promise((go) => addEventListener("popstate", go, { once: true }));
   if (what === "search") at("ask").requestSubmit();
   else if (what === "browser's back") { history.back(); await popped; }
+  else if (what === "as written") at("spelled").querySelector("button").click();
   else at(what).click();
   await settled();
   told.push([what, asked && asked.body.query, ranks(), at("back").hidden, at("on").hidden]);
@@ -44,6 +45,7 @@ addEventListener("load", async () => {
     asked: asked && asked.body, explain: at("explain").checked, open: at("ask").querySelector("details").open,
     spaces: [...at("spaces").querySelectorAll("input:checked")].map((box) => box.value),
     titles: [...document.querySelectorAll("h2 bdi")].map((one) => one.textContent),
+    spelled: at("spelled").hidden ? "" : at("spelled").textContent,
     wider: document.documentElement.scrollWidth - innerWidth,
   });
   await fetch("told", { method: "POST", body });
@@ -175,3 +177,15 @@ def test_titles_from_anywhere_stay_in_the_window_and_to_themselves(tmp_path):
     found = pressed(store, tmp_path, link="?corpus=odd&query=street")
     assert sorted(found["titles"]) == sorted(["plain-7", long, "\u202eabc"])
     assert found["wider"] <= 0
+
+
+def test_misspelt_words_are_named_and_a_button_asks_for_them_as_written(streets, tmp_path):
+    found = pressed(streets, tmp_path, {"query": "rivver"}, "search")
+    assert found["spelled"] == "“rivver” is taken as “river”. Search as written"
+    assert found["ranks"] == [*range(1, 11)]
+    written = pressed(streets, tmp_path, {"query": "rivver"}, "search", "as written")
+    assert (written["spelled"], written["ranks"], written["state"]) == ("", [], "No hits.")
+    assert "spelling=false" in written["link"]
+    again = pressed(streets, tmp_path, link=written["link"])
+    assert (again["asked"]["spelling"], again["state"]) == (False, "No hits.")
+    assert pressed(streets, tmp_path, "search", link=written["link"])["spelled"] != ""

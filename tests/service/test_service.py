@@ -146,3 +146,12 @@ def test_the_interface_describes_itself(client):
     described = client.get("/openapi.json").json()
     assert "/v1/corpora/{corpus}/search" in described["paths"]
     assert all(route.get("description") for path in described["paths"].values() for route in path.values())
+
+
+def test_misspelt_words_are_taken_as_known_ones_unless_it_is_said_not_to(client):
+    by_body = client.post("/v1/corpora/hotels/search", json={"query": "airprot", "spaces": ["tfidf"]}).json()
+    assert by_body["spelled"] == {"airprot": "airport"}
+    assert by_body["hits"]
+    asked = {"query": "airprot", "spaces": "tfidf", "spelling": "false"}
+    as_written = client.get("/v1/corpora/hotels/search", params=asked).json()
+    assert (as_written["spelled"], as_written["hits"]) == ({}, [])

@@ -1,0 +1,194 @@
+"""Words of a question that a corpus does not know, taken as ones that it knows.
+
+A slip of the pen is the commonest word one edit away (Norvig, "How to Write a Spelling Corrector", 2007). A word that
+is made of others, as ``urlopen`` and ``libgpg``, is taken as those where they are commoner (word breaks: Wang,
+Thrasher & Hsu, WWW 2011). Only words of ASCII letters: of Chinese pieces, n-grams answer for what is misspelt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
+from typing import NamedTuple
+
+from encoders.analysis import Analyzer
+from encoders.base import TermLookup
+from encoders.codes import codes_in
+from encoders.normalize import normalize
+from schemas.spaces import Term
+
+EDITED = 5
+"""Letters from which a word is taken as one that is an edit away: four are another word as often as a slip
+(``fork`` and ``form``), and what they gain is next to nothing."""
+
+PIECE = 3
+"""The fewest letters of each of the two or three words that one is taken as."""
+
+LONGEST = 32
+"""Letters of the longest word that is looked at."""
+
+MOST = 16
+"""Unknown words of one question that are looked at, its first ones: a question with more is in another language."""
+
+_CACHED = 10_000
+_ENDING = 6
+_WORD = re.compile(r"(?<![0-9a-z_])[a-z]+(?![0-9a-z_])")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+class Spelled(NamedTuple):
+    """A question as a corpus spells it, and which words were ``taken`` as others; several with blanks between them."""
+
+    text: str
+    taken: Mapping[str, str]
+
+
+class _Word(NamedTuple):
+    start: int
+    end: int
+    text: str
+    code: bool
+
+
+class _Guess(NamedTuple):
+    """What a word may have been, and how many documents hold that."""
+
+    documents: int
+    words: tuple[str, ...]
+
+
+class Speller:
+    """Spells questions as a corpus knows its words. Several threads may ask."""
+
+    def __init__(self, analyzer: Analyzer, lookup: TermLookup) -> None:
+        """``lookup`` is the corpus's vocabulary; where it has ``glance``, guesses go there (``StoreTermLookup``)."""
+        self._analyzer = analyzer
+        self._lookup = lookup
+        self._guess: TermLookup = getattr(lookup, "glance", lookup)
+        self._found: OrderedDict[tuple[str, bool], str | None] = OrderedDict()
+        self._lock = Lock()
+
+    def spelled(self, texts: Sequence[str]) -> list[Spelled]:
+        """Each text with its unknown words as what they are taken as."""
+        return [
+            Spelled(_replaced(text, taken) if taken else text, taken)
+            for text, taken in zip(texts, self._taken(texts), strict=True)
+        ]
+
+    def _taken(self, texts: Sequence[str]) -> list[dict[str, str]]:
+        if self._analyzer.settings.preset == "article":
+            return [{} for _ in texts]
+        words = [list(_words_of(normalize(text))) for text in texts]
+        unknown = self._unknown(sorted({one.text for of in words for one in of if len(one.text) <= LONGEST}))
+        found = []
+        for of in words:
+            looked_at = dict.fromkeys(one.text for one in of if one.text in unknown)
+            # Another letter in a piece of a code makes another thing.
+            alone = {one.text for one in of if not one.code}
+            guesses = ((word, self._spelled(word, code=word not in alone)) for word in [*looked_at][:MOST])
+            found.append({word: spelled for word, spelled in guesses if spelled is not None})
+        return found
+
+    def _unknown(self, words: Sequence[str]) -> set[str]:
+        features = {word: feature for word in words if (feature := self._analyzer.feature(word)) is not None}
+        known = self._lookup({*features, *features.values()})
+        return {word for word, feature in features.items() if word not in known and feature not in known}
+
+    def _spelled(self, word: str, *, code: bool) -> str | None:
+        key = word, code
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+                return self._found[key]
+        near = None if code else self._near(word)
+        pair = self._commonest(set(cuts(word, 2)))
+        found = max(filter(None, (near, pair)), key=lambda one: one.documents, default=None)
+        found = found or self._commonest(set(cuts(word, 3)))
+        spelled = None if found is None else " ".join(found.words)
+        with self._lock:
+            self._found[key] = spelled
+            while len(self._found) > _CACHED:
+                self._found.popitem(last=False)
+        return spelled
+
+    def _near(self, word: str) -> _Guess | None:
+        """The commonest word that is an edit away."""
+        if len(word) < EDITED:
+            return None
+        # What stands in the vocabulary are stems, and words as they are written where it has vectors of them.
+        words, stem = edits(word), self._analyzer.feature(word) or word
+        near = self._guess(words | edits(stem))
+        ending = word[len(stem) :]
+        found = self._commonest({(term if term in words else self._with(ending, term),) for term in near})
+        # A slip in the ending makes another stem. To stem all edits would take most of the time.
+        return found or self._commonest({(self._plain(other),) for other in edits(word, max(1, len(word) - _ENDING))})
+
+    def _with(self, ending: str, stem: str) -> str:
+        """A stem with this ending, where that is a form of it."""
+        return stem + ending if self._analyzer.feature(stem + ending) == stem else stem
+
+    def _plain(self, word: str) -> str:
+        """Its stem, where that is a word like it: of forms that are not known themselves none is likelier."""
+        stem = self._analyzer.feature(word)
+        return stem if stem is not None and self._analyzer.feature(stem) == stem else word
+
+    def _commonest(self, candidates: set[tuple[str, ...]]) -> _Guess | None:
+        """Of these ways to put it the one that most documents hold: of several words, the rarest one of them."""
+        words = set().union(*candidates)
+        # Words that do not count, such as "the", are near to much and are nobody's meaning.
+        features = {word: feature for word in words if (feature := self._analyzer.feature(word)) is not None}
+        entries = self._guess({*features, *features.values()})
+        documents = {
+            word: max(_documents(entries.get(word)), _documents(entries.get(feature)))
+            for word, feature in features.items()
+        }
+        guesses = [_Guess(min(documents.get(word, 0) for word in words), words) for words in candidates]
+        best = max(guesses, key=lambda one: (one.documents, entries.keys() >= {*one.words}, one.words), default=None)
+        return best if best is not None and best.documents else None
+
+
+def edits(word: str, first: int = 1) -> set[str]:
+    """The words that are one letter more, less, other or exchanged away, with the same ``first`` letters."""
+    found: set[str] = set()
+    for at in range(first, len(word) + 1):
+        head, tail = word[:at], word[at:]
+        found.update(head + letter + tail for letter in _LETTERS)
+        if tail:
+            found.add(head + tail[1:])
+            found.update(head + letter + tail[1:] for letter in _LETTERS)
+        if len(tail) > 1:
+            found.add(head + tail[1] + tail[0] + tail[2:])
+    found.discard(word)
+    return found
+
+
+def cuts(word: str, pieces: int) -> Iterator[tuple[str, ...]]:
+    """Every way to cut a word into so many pieces of at least ``PIECE`` letters."""
+    if pieces == 1:
+        yield (word,)
+        return
+    for at in range(PIECE, len(word) - PIECE * (pieces - 1) + 1):
+        for rest in cuts(word[at:], pieces - 1):
+            yield (word[:at], *rest)
+
+
+def _documents(entry: Term | None) -> int:
+    return 0 if entry is None else entry.df
+
+
+def _words_of(plain: str) -> Iterator[_Word]:
+    """The words of letters in normalised text."""
+    codes = {at for start, end, _ in codes_in(plain) for at in range(start, end)}
+    for match in _WORD.finditer(plain):
+        yield _Word(match.start(), match.end(), match.group(), match.start() in codes)
+
+
+def _replaced(text: str, taken: Mapping[str, str]) -> str:
+    parts, at = [], 0
+    for start, end, word, _ in _words_of(normalize(text)):
+        if word in taken:
+            parts += [text[at:start], taken[word]]
+            at = end
+    return "".join([*parts, text[at:]])
