@@ -17,7 +17,6 @@ from encoders.analysis import Analyzer
 from encoders.base import TermLookup
 from encoders.codes import codes_in
 from encoders.normalize import normalize
-from schemas.spaces import Term
 
 EDITED = 5
 """Letters from which a word is taken as one that is an edit away: four are another word as often as a slip
@@ -29,7 +28,7 @@ PIECE = 3
 LONGEST = 32
 """Letters of the longest word that is looked at."""
 
-MOST = 16
+MOST = 8
 """Unknown words of one question that are looked at, its first ones: a question with more is in another language."""
 
 _CACHED = 10_000
@@ -53,9 +52,9 @@ class _Word(NamedTuple):
 
 
 class _Guess(NamedTuple):
-    """What a word may have been, and how many documents hold that."""
+    """What a word may have been: of its rarest word, how many documents hold it and whether it is known as written."""
 
-    documents: int
+    known: tuple[int, bool]
     words: tuple[str, ...]
 
 
@@ -103,9 +102,8 @@ class Speller:
                 self._found.move_to_end(key)
                 return self._found[key]
         near = None if code else self._near(word)
-        pair = self._commonest(set(cuts(word, 2)))
-        found = max(filter(None, (near, pair)), key=lambda one: one.documents, default=None)
-        found = found or self._commonest(set(cuts(word, 3)))
+        two, three = self._cut(word)
+        found = max(filter(None, (near, two)), key=lambda one: one.known[0], default=three)
         spelled = None if found is None else " ".join(found.words)
         with self._lock:
             self._found[key] = spelled
@@ -121,9 +119,26 @@ class Speller:
         words, stem = edits(word), self._analyzer.feature(word) or word
         near = self._guess(words | edits(stem))
         ending = word[len(stem) :]
-        found = self._commonest({(term if term in words else self._with(ending, term),) for term in near})
-        # A slip in the ending makes another stem. To stem all edits would take most of the time.
-        return found or self._commonest({(self._plain(other),) for other in edits(word, max(1, len(word) - _ENDING))})
+        if found := self._commonest({(term if term in words else self._with(ending, term),) for term in near}):
+            return found
+        # A slip in the ending makes another stem. To stem edits takes long, and is done where it can be of use.
+        shortest = max(PIECE, len(word) - _ENDING)
+        if not self._guess({word[:at] + last for at in range(shortest, len(word)) for last in ("", "i")}):
+            return None
+        return self._commonest({(self._plain(other),) for other in edits(word, shortest)})
+
+    def _cut(self, word: str) -> tuple[_Guess | None, _Guess | None]:
+        """The two words, and the three, that it is made of."""
+        places = range(PIECE, len(word) - PIECE + 1)
+        known = self._documents({piece for at in places for piece in (word[:at], word[at:])})
+        pairs: set[tuple[str, ...]] = {(word[:at], word[at:]) for at in places}
+        triples: set[tuple[str, ...]] = {
+            (word[:first], word[first:second], word[second:])
+            for first in places
+            for second in range(first + PIECE, len(word) - PIECE + 1)
+            if word[:first] in known and word[second:] in known
+        }
+        return self._commonest(pairs), self._commonest(triples)
 
     def _with(self, ending: str, stem: str) -> str:
         """A stem with this ending, where that is a form of it."""
@@ -136,17 +151,21 @@ class Speller:
 
     def _commonest(self, candidates: set[tuple[str, ...]]) -> _Guess | None:
         """Of these ways to put it the one that most documents hold: of several words, the rarest one of them."""
-        words = set().union(*candidates)
+        documents = self._documents(set().union(*candidates))
+        guesses = [_Guess(min(documents.get(word, (0, False)) for word in words), words) for words in candidates]
+        best = max(guesses, default=None)
+        return best if best is not None and best.known[0] else None
+
+    def _documents(self, words: set[str]) -> dict[str, tuple[int, bool]]:
+        """How many documents hold each of those that any holds, and whether it is known as it is written."""
         # Words that do not count, such as "the", are near to much and are nobody's meaning.
         features = {word: feature for word in words if (feature := self._analyzer.feature(word)) is not None}
         entries = self._guess({*features, *features.values()})
-        documents = {
-            word: max(_documents(entries.get(word)), _documents(entries.get(feature)))
-            for word, feature in features.items()
-        }
-        guesses = [_Guess(min(documents.get(word, 0) for word in words), words) for words in candidates]
-        best = max(guesses, key=lambda one: (one.documents, entries.keys() >= {*one.words}, one.words), default=None)
-        return best if best is not None and best.documents else None
+        found = {}
+        for word, feature in features.items():
+            if held := [entries[name].df for name in (word, feature) if name in entries]:
+                found[word] = max(held), word in entries
+        return found
 
 
 def edits(word: str, first: int = 1) -> set[str]:
@@ -162,20 +181,6 @@ def edits(word: str, first: int = 1) -> set[str]:
             found.add(head + tail[1] + tail[0] + tail[2:])
     found.discard(word)
     return found
-
-
-def cuts(word: str, pieces: int) -> Iterator[tuple[str, ...]]:
-    """Every way to cut a word into so many pieces of at least ``PIECE`` letters."""
-    if pieces == 1:
-        yield (word,)
-        return
-    for at in range(PIECE, len(word) - PIECE * (pieces - 1) + 1):
-        for rest in cuts(word[at:], pieces - 1):
-            yield (word[:at], *rest)
-
-
-def _documents(entry: Term | None) -> int:
-    return 0 if entry is None else entry.df
 
 
 def _words_of(plain: str) -> Iterator[_Word]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.analysis import make_analyzer
-from encoders.spelling import LONGEST, MOST, PIECE, Speller, cuts, edits
+from encoders.spelling import LONGEST, MOST, Speller, edits
 from encoders.vocabulary import VocabularyBuilder
 from schemas.manifest import AnalyzerSettings, TfidfSettings
 
@@ -85,16 +85,6 @@ def test_of_a_word_and_the_words_that_another_may_be_made_of_the_commoner_is_tak
     texts = ["open a url", "a url to open", "urlopek"]
     assert taken("urlopen", *texts) == {"urlopen": "url open"}
     assert taken("urlopen", *texts, "urlopek", "urlopek") == {"urlopen": "urlopek"}
-
-
-@given(st.text(alphabet="abc", max_size=12), st.integers(1, 4))
-def test_pieces_make_the_word_and_none_is_short(word, pieces):
-    found = list(cuts(word, pieces))
-    assert len(set(found)) == len(found)
-    for cut in found:
-        assert "".join(cut) == word
-        assert len(cut) == pieces
-        assert pieces == 1 or min(map(len, cut)) >= PIECE
 
 
 def test_a_text_is_respelled_in_its_place_and_the_rest_stays():

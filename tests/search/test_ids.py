@@ -1,11 +1,18 @@
 """Ids derive from names, and tell which passages belong together."""
 
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.ids import document_point_id, document_point_of, passage_point_id, point_text, term_point_id
+from schemas.ids import (
+    corpus_namespace,
+    document_point_id,
+    document_point_of,
+    passage_point_id,
+    point_text,
+    term_point_id,
+)
 
 names = st.text(min_size=1, max_size=20)
 
@@ -24,6 +31,11 @@ def test_a_passage_id_is_a_uuid_that_holds_its_documents(corpus, document, posit
 def test_different_names_give_different_ids(given_names):
     made = [passage_point_id(*named) for named in given_names]
     assert len(set(made)) == len(made)
+
+
+@given(names, names)
+def test_a_terms_id_is_the_uuid_of_its_name_within_the_corpus(corpus, term):
+    assert term_point_id(corpus, term) == str(uuid5(corpus_namespace(corpus), f"term:{term}"))
 
 
 @given(names, names)
