@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from cli.options import comma_list, fusion_options, json_option, rerank_options, store_option, where_option
+from cli.options import (
+    comma_list,
+    fusion_options,
+    json_option,
+    rerank_options,
+    spelling_option,
+    store_option,
+    where_option,
+)
 from cli.output import console, emit_json
 from schemas.errors import UsageError
 
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
 @where_option
 @fusion_options
 @rerank_options
+@spelling_option
 @store_option
 @json_option
 def command(
@@ -55,6 +64,7 @@ def command(
     rerank: str | None,
     rerank_top: int,
     diversity: float | None,
+    spelling: bool,
     store: str | None,
     as_json: bool,
 ) -> None:
@@ -90,6 +100,7 @@ def command(
             weights=weights,
             rrf_k=rrf_k,
             rerank=Reranking(rerank, diversity, rerank_top),
+            spelling=spelling,
         )
     if as_json:
         emit_json(report)

@@ -71,6 +71,15 @@ def fusion_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def spelling_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--spelling/--no-spelling``."""
+    return click.option(
+        "--spelling/--no-spelling",
+        default=True,
+        help="Take words that the corpus does not know as ones that it knows, or ask for them as written.",
+    )(command)
+
+
 def comma_list(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """``a,b`` as a tuple; None where the option was not given."""
     if value is None:

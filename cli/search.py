@@ -15,6 +15,7 @@ from cli.options import (
     fusion_options,
     json_option,
     rerank_options,
+    spelling_option,
     store_option,
     where_option,
 )
@@ -49,11 +50,7 @@ BATCH = 100
     "--by", type=click.Choice(["passage", "document"]), default="passage", show_default=True, help="What a hit is."
 )
 @rerank_options
-@click.option(
-    "--spelling/--no-spelling",
-    default=True,
-    help="Take words that the corpus does not know as ones that it knows, or ask for them as written.",
-)
+@spelling_option
 @click.option("--explain", is_flag=True, help="Show each hit's rank, score and share in every space.")
 @json_option
 def command(

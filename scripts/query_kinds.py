@@ -3,7 +3,7 @@
 Nobody's questions, but each has one right document, and the kinds differ: three rare words, half of a sentence, the
 same with slips of the pen, numbers and codes that few documents hold, and titles where they are not indexed.
 
-    python scripts/query_kinds.py papers [--store S] [--most 200]
+    python scripts/query_kinds.py papers [--store S] [--most 200] [--as-written]
 """
 
 from __future__ import annotations
@@ -80,13 +80,14 @@ def main() -> None:
     parser.add_argument("corpus", help="the corpus's name")
     parser.add_argument("--store", help="a folder or a URL [default: as the command line's]")
     parser.add_argument("--most", type=int, default=200, help="queries of a kind at most [200]")
+    parser.add_argument("--as-written", action="store_true", help="ask without spelling")
     given = parser.parse_args()
     with Corpus(given.corpus, given.store) as corpus:
         for kind, made in made_queries(corpus, given.most).items():
             queries = {str(n): query for n, (query, _) in enumerate(made)}
             qrels = {str(n): {name: 1} for n, (_, name) in enumerate(made)}
             try:
-                report, _ = evaluate_corpus(corpus, queries, qrels, measures=["nDCG@10"])
+                report, _ = evaluate_corpus(corpus, queries, qrels, measures=["nDCG@10"], spelling=not given.as_written)
             except InputError:
                 print(f"{kind}: none can be made of this corpus")
                 continue

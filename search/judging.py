@@ -13,6 +13,7 @@ from schemas.names import several
 from schemas.spaces import Shelf, VectorBatch
 from search.ask import Ask
 from search.corpus import Corpus
+from search.coverage import QueryMass
 from search.evaluation import EvaluationReport, evaluate, judged, parse_measures
 from search.fusion_choices import FusionChoice
 from search.query_files import Ranking
@@ -47,6 +48,7 @@ def evaluate_corpus(
     weights: Mapping[str, float] | None = None,
     rrf_k: int | None = None,
     rerank: Reranking = Reranking(),  # noqa: B008 - frozen
+    spelling: bool = True,
 ) -> tuple[EvaluationReport, dict[str, Mapping[str, Ranking]]]:
     """Measure the hybrid and each of its spaces alone, by documents; the hybrid is tested against each of them.
 
@@ -59,16 +61,16 @@ def evaluate_corpus(
     first = [name for name in names if spaces is not None or rerank.by != COLBERT or name != COLBERT] or names
     parse_measures(measures)
     ask = view.ask(names, Request(where=several(where), fusion=fusion, weights=weights, rrf_k=rrf_k))
-    encoded: dict[tuple[str, ...], dict[str, VectorBatch]] = {}
+    encoded = _Encoded(view, names, spelling)
     runners = {}
     if rerank:
         label = "+".join([HYBRID, *([rerank.name] if rerank.by else []), *(["mmr"] if rerank.diversity else [])])
-        runners[label] = partial(_ranked_documents, view, replace(ask, spaces=first), names, encoded, rerank)
+        runners[label] = partial(_ranked_documents, view, replace(ask, spaces=first), encoded, rerank)
     if len(names) > 1:
-        runners[HYBRID] = partial(_ranked_documents, view, ask, names, encoded, Reranking())
+        runners[HYBRID] = partial(_ranked_documents, view, ask, encoded, Reranking())
     for name in names:
         alone = Ask([name], view.search_weights([name]), ask.method, ask.query_filter)
-        runners[name] = partial(_ranked_documents, view, alone, names, encoded, Reranking())
+        runners[name] = partial(_ranked_documents, view, alone, encoded, Reranking())
     counted = _require_documents(view, judged(queries, qrels).qrels)
     report, runs = evaluate(runners, queries, qrels, measures=measures)
     return report.model_copy(update={**counted, "fusion": ask.method, "weights": dict(ask.weights)}), dict(runs)
@@ -90,27 +92,34 @@ def _require_documents(corpus: CorpusView, qrels: Mapping[str, Mapping[str, int]
     return {"judged_documents": len(relevant), "missing_documents": len(relevant) - len(found)}
 
 
+class _Encoded:
+    """Queries' vectors in every space, and what their words weigh, kept between runs."""
+
+    def __init__(self, corpus: CorpusView, spaces: Sequence[str], spelling: bool) -> None:
+        self._corpus, self._spaces, self._spelling = corpus, spaces, spelling
+        self._found: dict[tuple[str, ...], tuple[dict[str, VectorBatch], list[QueryMass]]] = {}
+
+    def of(self, texts: tuple[str, ...]) -> tuple[dict[str, VectorBatch], list[QueryMass]]:
+        if texts not in self._found:
+            spelled = self._corpus.spelled(texts, spelling=self._spelling)
+            masses = [of.mass for of in self._corpus.words(texts, spelled)]
+            self._found[texts] = self._corpus.encode(texts, self._spaces, spelled), masses
+        return self._found[texts]
+
+
 def _ranked_documents(
-    corpus: CorpusView,
-    ask: Ask,
-    all_spaces: Sequence[str],
-    encoded: dict[tuple[str, ...], dict[str, VectorBatch]],
-    rerank: Reranking,
-    texts: Sequence[str],
+    corpus: CorpusView, ask: Ask, encoded: _Encoded, rerank: Reranking, texts: Sequence[str]
 ) -> list[list[tuple[str, float]]]:
     """For each text the best documents with their scores, best first, at most ``DEPTH``.
 
-    A document scores what its best passage does. ``encoded`` keeps the queries' vectors between runs.
+    A document scores what its best passage does.
     """
     found: list[list[tuple[str, float]]] = []
     for start in range(0, len(texts), BATCH):
         batch = tuple(texts[start : start + BATCH])
-        if batch not in encoded:
-            encoded[batch] = corpus.encode(batch, all_spaces)
-        vectors = {space: encoded[batch][space] for space in ask.spaces}
-        rankings, _ = corpus.answerer.ranked(
-            vectors, ask, DEPTH * 4, [of.mass for of in corpus.words(batch)], rerank, batch
-        )
+        every, masses = encoded.of(batch)
+        vectors = {space: every[space] for space in ask.spaces}
+        rankings, _ = corpus.answerer.ranked(vectors, ask, DEPTH * 4, masses, rerank, batch)
         owners = corpus.document_ids({hit.id for ranking in rankings for hit in ranking})
         for ranking in rankings:
             documents: dict[str, float] = {}

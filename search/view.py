@@ -91,9 +91,9 @@ class CorpusView:
         """The shelf's physical collection."""
         return collection_name(self.name, self.manifest.generation, shelf)
 
-    def spelled(self, queries: Sequence[str]) -> list[Spelled]:
-        """The queries with words that the corpus does not know taken as ones that it knows."""
-        if not self.manifest.counts.terms:
+    def spelled(self, queries: Sequence[str], *, spelling: bool = True) -> list[Spelled]:
+        """The queries with words that the corpus does not know taken as ones that it knows; or as they are written."""
+        if not (spelling and self.manifest.counts.terms):
             return [Spelled(query, {}) for query in queries]
         return self.lexical.speller.spelled(queries)
 
@@ -124,7 +124,7 @@ class CorpusView:
         # Made before encoding: a bad filter or weight need not wait for a model to load.
         ask = self.ask(names, request)
         lexical = any(name in LEXICAL_SPACES for name in names)
-        spelled = self.spelled(texts) if lexical and request.spelling else [Spelled(text, {}) for text in texts]
+        spelled = self.spelled(texts, spelling=lexical and request.spelling)
         vectors = self.encode(texts, names, spelled)
         words = self.words(texts, spelled)
         encoded = time.perf_counter()

@@ -234,3 +234,11 @@ def test_misspelt_words_are_taken_as_known_ones_and_that_is_said(place):
     assert as_written.stdout == "No hits.\n"
     told = json.loads(run(place, "search", "airprot", "--corpus", "c", "--json").stdout)
     assert told["spelled"] == {"airprot": "airport"}
+
+
+def test_an_evaluation_may_ask_as_written(place, tmp_path):
+    misspelt = b"q1\tinn 1\t1\n", '{"_id": "q1", "text": "airprot"}\n', "--measures", "nDCG@10", "--json"
+    taken = json.loads(judged(place, tmp_path, "evaluate", *misspelt).stdout)
+    assert taken["means"]["tfidf"]["nDCG@10"] == 1
+    as_written = json.loads(judged(place, tmp_path, "evaluate", *misspelt, "--no-spelling").stdout)
+    assert as_written["means"]["tfidf"]["nDCG@10"] == 0
