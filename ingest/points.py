@@ -78,13 +78,21 @@ class Begun:
     since: Sequence[Mapping[str, int]] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Passages of an earlier edition, and the points of their documents."""
+
+    passages: models.Filter
+    documents: list[str]
+
+
 @dataclass(slots=True)
 class Written:
     """A batch's points: ``begun`` are documents whose hash is taken away first, ``stale`` passages that go after."""
 
     begun: list[str]
     passages: PointBatch
-    stale: models.Filter | None
+    stale: Stale | None
     documents: PointBatch | None
 
 
@@ -142,7 +150,7 @@ def finish(one: Begun, target: Target, sums: defaultdict[str, Sums]) -> Written:
         for part in finished
         if target.resumed or (part.planned.old_passages or 0) > len(part.planned.passages)
     ]
-    stale = models.Filter(should=[_stale_filter(planned) for planned in shrunk]) if shrunk else None
+    stale = _stale(target.corpus, shrunk) if shrunk else None
     if not finished:
         return Written(begun, passages, stale, None)
     rows = [part.document_row for part in finished]
@@ -185,10 +193,14 @@ def _document_means(batch: Sequence[Slice], dense: DenseBatch, sums: Sums) -> De
     return np.asarray(rows, dtype=np.float32).reshape(len(rows), dense.shape[1])
 
 
-def _stale_filter(planned: Planned) -> models.Filter:
-    return models.Filter(
-        must=[
-            models.FieldCondition(key="document_id", match=models.MatchValue(value=planned.document.id)),
-            models.FieldCondition(key="position", range=models.Range(gte=len(planned.passages))),
-        ]
-    )
+def _stale(corpus: str, shrunk: Sequence[Planned]) -> Stale:
+    beyond: list[models.Condition] = [
+        models.Filter(
+            must=[
+                models.FieldCondition(key="document_id", match=models.MatchValue(value=one.document.id)),
+                models.FieldCondition(key="position", range=models.Range(gte=len(one.passages))),
+            ]
+        )
+        for one in shrunk
+    ]
+    return Stale(models.Filter(should=beyond), [document_point_id(corpus, one.document.id) for one in shrunk])

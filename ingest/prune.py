@@ -58,7 +58,8 @@ def remove_documents(store: Store, corpus: str, passages: str, documents: str, g
     done = 0
     for batch in batched(gone, PRUNE_BATCH):
         among = models.FieldCondition(key="document_id", match=models.MatchAny(any=batch))
-        store.delete(passages, models.Filter(must=[among]))
-        store.delete(documents, [document_point_id(corpus, document) for document in batch])
+        points = [document_point_id(corpus, document) for document in batch]
+        store.delete(passages, models.Filter(must=[among]), documents=points)
+        store.delete(documents, points)
         done += len(batch)
         yield done

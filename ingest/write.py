@@ -115,7 +115,7 @@ def _writer(work: queue.Queue[Written | None], target: Target, timings: Timings)
                 target.store.upsert(target.passages, batch.passages)
                 timings.passages += len(batch.passages)
             if batch.stale is not None:
-                target.store.delete(target.passages, batch.stale)
+                target.store.delete(target.passages, batch.stale.passages, documents=batch.stale.documents)
             if batch.documents is not None:
                 target.store.upsert(target.documents, batch.documents)
         except BaseException as error:  # handed to the thread that reads the results

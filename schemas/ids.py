@@ -42,6 +42,11 @@ def document_point_of(passage: int) -> int:
     return passage >> 32 << 32
 
 
+def point_number(point: object) -> int:
+    """A point's id as a number, of the id as a store gives it."""
+    return UUID(str(point)).int
+
+
 def point_text(point: int) -> str:
     """A point's id as it is written, of its number (``UUID.int``)."""
     # A UUID made only to be written costs five times as much, and a search writes a hundred.

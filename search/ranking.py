@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 from qdrant_client import models
 
-from schemas.ids import point_text
+from schemas.ids import point_number, point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, SpaceKind, VectorBatch
 from search.ask import Ask
@@ -131,7 +130,7 @@ class Ranker:
         found = self._store.retrieve(
             self._passages, [point_text(point) for point in sorted(points)], payload=False, vectors=[space]
         )
-        vectors = {UUID(str(record.id)).int: record.vector for record in found}
+        vectors = {point_number(record.id): record.vector for record in found}
         return {point: held[space] for point, held in vectors.items() if isinstance(held, dict) and space in held}
 
     def _moved(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ from qdrant_client import models
 from scipy.sparse import csr_array
 
 from schemas.errors import CorpusError, UsageError
-from schemas.ids import point_text
+from schemas.ids import point_number, point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Shelf, SpaceKind, VectorBatch
 from search.fusion import Fused, Standing
@@ -153,7 +152,7 @@ def _cross_encoder(
     for record in store.retrieve(collection, wanted, payload=["title", "text"]) if wanted else []:
         payload: dict[str, Any] = record.payload or {}
         title = str(payload["title"]) if manifest.titles else ""
-        texts[UUID(str(record.id)).int] = f"{title}\n{payload['text']}" if title else str(payload["text"])
+        texts[point_number(record.id)] = f"{title}\n{payload['text']}" if title else str(payload["text"])
     scores: list[Mapping[int, float]] = []
     for query, head in zip(queries, heads, strict=True):
         known = [hit.id for hit in head if hit.id in texts]

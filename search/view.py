@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
-from uuid import UUID
 
 from qdrant_client import models
 
@@ -14,7 +13,7 @@ from encoders.learned import LearnedEncoders
 from encoders.lexical import LexicalEncoder
 from encoders.spelling import Spelled
 from schemas.errors import UsageError
-from schemas.ids import document_point_of, point_text
+from schemas.ids import document_point_of, point_number, point_text
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest
 from schemas.payload_paths import META
@@ -200,7 +199,7 @@ class CorpusView:
         owners = {passage: document_point_of(passage) for passage in passages}
         points = [point_text(owner) for owner in sorted(set(owners.values()))]
         found = self.store.retrieve(self.collection(Shelf.DOCUMENTS), points, payload=["document_id"])
-        ids = {UUID(str(record.id)).int: str((record.payload or {})["document_id"]) for record in found}
+        ids = {point_number(record.id): str((record.payload or {})["document_id"]) for record in found}
         return {passage: ids[owner] for passage, owner in owners.items() if owner in ids}
 
     def words(self, queries: Sequence[str], spelled: Sequence[Spelled] | None = None) -> list[QueryWords]:

@@ -141,8 +141,14 @@ class Store(Protocol):
         """Set these payload keys on the points, leaving other keys."""
         ...
 
-    def delete(self, name: str, points: Sequence[str] | models.Filter) -> None:
-        """Remove points by id or by filter."""
+    def delete(
+        self, name: str, points: Sequence[str] | models.Filter, *, documents: Sequence[str] | None = None
+    ) -> None:
+        """Remove points by id or by filter.
+
+        ``documents`` are the point ids of the documents whose passages a filter names, where it names no others: what
+        is known to hold none of theirs need not be looked through.
+        """
         ...
 
     def retrieve(

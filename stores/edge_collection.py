@@ -123,10 +123,12 @@ class EdgeCollection:
         for part, rows in self._parts.of(ids):
             part.update(edge.UpdateOperation.set_payload([ids[row] for row in rows], dict(payload)))
 
-    def delete(self, points: Sequence[str] | models.Filter) -> None:
-        """Remove points by id or by filter."""
+    def delete(self, points: Sequence[str] | models.Filter, documents: Sequence[str] | None = None) -> None:
+        """Remove points by id or by filter; the passages of ``documents`` alone, where they are given."""
         if isinstance(points, models.Filter):
-            for part in self._parts.all():
+            # A passage's id begins as its document's, and with that it leads to one part.
+            parts = self._parts.all() if documents is None else [part for part, _ in self._parts.of(documents)]
+            for part in parts:
                 part.update(edge.UpdateOperation.delete_points_by_filter(translate.filter_of(points) or edge.Filter()))
             return
         for part, rows in self._parts.of(points):

@@ -151,15 +151,19 @@ class EdgeStore:
             with self._guard:
                 self._collection(name).set_payload(payload, ids)
 
-    def delete(self, name: str, points: Sequence[str] | models.Filter) -> None:
-        """Remove points by id or by filter."""
+    def delete(
+        self, name: str, points: Sequence[str] | models.Filter, *, documents: Sequence[str] | None = None
+    ) -> None:
+        """Remove points by id or by filter, of ``documents`` alone where they are given."""
+        for point in documents or ():
+            check_id(point)
         if isinstance(points, models.Filter):
             check_filter(points)
         else:
             for point in points:
                 check_id(point)
         with self._guard:
-            self._collection(name).delete(points)
+            self._collection(name).delete(points, documents)
 
     def retrieve(
         self,

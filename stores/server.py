@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
 
 from qdrant_client import models
 
 from schemas.errors import StoreError
-from schemas.ids import point_text
+from schemas.ids import point_number, point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
@@ -136,8 +135,10 @@ class ServerStore:
         ordering = self._ordering(name)
         self.call(lambda c: c.set_payload(name, dict(payload), points=list(ids), wait=True, ordering=ordering))
 
-    def delete(self, name: str, points: Sequence[str] | models.Filter) -> None:
-        """Remove points by id or by filter."""
+    def delete(
+        self, name: str, points: Sequence[str] | models.Filter, *, documents: Sequence[str] | None = None
+    ) -> None:
+        """Remove points by id or by filter; whose ``documents`` they are the server finds by its index."""
         if isinstance(points, models.Filter):
             check_filter(points)
             selector: Any = models.FilterSelector(filter=points)
@@ -172,7 +173,7 @@ class ServerStore:
     def columns(self, name: str, points: Collection[int], space: str) -> dict[int, Sequence[int]]:
         """Which columns points hold in a sparse space, by their ids (``UUID.int``); those without any are left out."""
         records = self.retrieve(name, [point_text(point) for point in points], payload=False, vectors=[space])
-        held = {UUID(str(record.id)).int: record.vector for record in records}
+        held = {point_number(record.id): record.vector for record in records}
         vectors = {point: found.get(space) for point, found in held.items() if isinstance(found, dict)}
         return {point: found.indices for point, found in vectors.items() if isinstance(found, models.SparseVector)}
 
@@ -218,7 +219,7 @@ class ServerStore:
     def nearest(self, name: str, questions: Sequence[Nearest]) -> list[list[Scored]]:
         """Answer the questions in one round, best first and equals by id."""
         answers = self.query(name, [question.request() for question in questions])
-        return [[(UUID(str(point.id)).int, point.score) for point in points] for points in answers]
+        return [[(point_number(point.id), point.score) for point in points] for points in answers]
 
     # -- care ------------------------------------------------------------------------------
     def optimize(self, name: str) -> None:

@@ -17,6 +17,7 @@ from qdrant_client import models
 
 from ingest import ingest
 from schemas.errors import StoreError
+from schemas.ids import document_point_id, passage_point_id
 from schemas.ingest import CorpusOptions
 from schemas.manifest import CorpusManifest, Counts
 from search import search
@@ -91,6 +92,23 @@ def test_full_parts_that_a_write_opened_are_closed_when_writes_go_elsewhere(tmp_
         store.upsert(NAME, written([9], factor=2.0))
         assert open_parts(store) == ["shard-4"]
         assert store.count(NAME) == 11
+
+
+def test_of_named_documents_passages_are_removed_from_their_own_part_alone(tmp_path):
+    """A run that goes on where it was cut off removes by filter with every batch: it opened all parts for that."""
+    with EdgeStore(tmp_path / "s", part_points=3) as store:
+        store.create_collection(NAME, SPACES)
+        store.create_payload_index(NAME, "tag", "keyword")
+        for document in "abcd":
+            points = written(range(3))
+            ids = [passage_point_id("demo", document, position) for position in range(3)]
+            store.upsert(NAME, type(points)(ids, [{"tag": document}] * 3, points.vectors))
+        assert open_parts(store) == []
+        of_two = models.FieldCondition(key="tag", match=models.MatchAny(any=["b", "c"]))
+        owners = [document_point_id("demo", document) for document in "bc"]
+        store.delete(NAME, models.Filter(must=[of_two]), documents=owners)
+        assert open_parts(store) == ["shard-2", "shard-3"]
+        assert [record.payload["tag"] for record in store.scroll(NAME)] in (list("aaaddd"), list("dddaaa"))
 
 
 def test_a_search_keeps_all_parts_open(tmp_path):
