@@ -1,6 +1,7 @@
 """What tests of several rooms share: real folders, real stores, small real corpora."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # A test that is slow once, on a machine that is busy or at a first import, has not failed.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# Where tests run in the background Ctrl-C is ignored, by what they start as well: those that press it would fail.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
