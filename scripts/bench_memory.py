@@ -6,6 +6,9 @@ trains Word2Vec, and the first as a ratio to the smallest file's.
 
     python scripts/bench_memory.py [--megabytes 10 30 100] [--language zh|en] [--format jsonl|csv]
     python scripts/bench_memory.py --megabytes 10 100 1000        # several hours
+    python scripts/bench_memory.py --megabytes 20 60 200 --part-points 40000
+
+With ``--part-points`` a collection's parts are so small, and a few hundred MB make as many of them as some GB do.
 
 The text is made here, so that the vocabulary grows as it does in real text (Heaps' law): words
 by Zipf's law from a vocabulary without an end. ``--text FILE`` takes sentences from a UTF-8 file
@@ -25,6 +28,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+
+IN_PARTS = """
+import sys
+from pathlib import Path
+from ingest import CorpusOptions, ingest
+from stores.embedded import EdgeStore
+
+path, folder, spaces, points = sys.argv[1:]
+with EdgeStore(Path(folder), part_points=int(points)) as store:
+    print(ingest(path, "bench", store=store, options=CorpusOptions(spaces=spaces.split(","))).model_dump_json())
+"""
+"""An ingest like the command line's, with parts of so many points."""
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS_A_RECORD = {"zh": 200, "en": 60}
@@ -106,10 +121,12 @@ def children_of(process: int) -> list[int]:
     return [*found, *(later for child in found for later in children_of(child))]
 
 
-def ingest(path: Path, store: Path, spaces: str, trace: Path | None) -> dict:
+def ingest(path: Path, store: Path, spaces: str, trace: Path | None, part_points: int | None) -> dict:
     """One ``xunyi ingest`` in a process of its own: its report and its peaks in MB."""
     command = [sys.executable, "-m", "cli", "ingest", str(path), "--corpus", "bench", "--store", str(store)]
     command += ["--as", "records", "--spaces", spaces, "--json"]
+    if part_points is not None:
+        command = [sys.executable, "-c", IN_PARTS, str(path), str(store), spaces, str(part_points)]
     report = store.with_suffix(".json")
     anonymous = together = 0.0
     started = time.monotonic()
@@ -145,6 +162,7 @@ def main() -> None:
     parser.add_argument("--spaces", default="tfidf,word2vec")
     parser.add_argument("--folder", type=Path, help="where to work [default: the system's temporary folder]")
     parser.add_argument("--trace", type=Path, help="append seconds, resident and anonymous MB to this file")
+    parser.add_argument("--part-points", type=int, help="points of a part of the store [default: as it has them]")
     arguments = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {arguments.spaces}")
     print(
@@ -157,7 +175,7 @@ def main() -> None:
             path = Path(folder) / f"records.{arguments.format}"
             texts = texts_from(arguments.text) if arguments.text else made_texts(arguments.language)
             write_records(path, texts, megabytes)
-            found = ingest(path, Path(folder) / "store", arguments.spaces, arguments.trace)
+            found = ingest(path, Path(folder) / "store", arguments.spaces, arguments.trace, arguments.part_points)
             report, peak = found["report"], found["peak"]
             first = first or peak
             print(
