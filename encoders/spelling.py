@@ -8,9 +8,9 @@ Thrasher & Hsu, WWW 2011). Only words of ASCII letters: of Chinese pieces, n-gra
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from threading import Lock
+from functools import lru_cache
+from string import ascii_lowercase
 from typing import NamedTuple
 
 from encoders.analysis import Analyzer
@@ -34,7 +34,6 @@ MOST = 8
 _CACHED = 10_000
 _ENDING = 6
 _WORD = re.compile(r"(?<![0-9a-z_])[a-z]+(?![0-9a-z_])")
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 class Spelled(NamedTuple):
@@ -66,50 +65,34 @@ class Speller:
         self._analyzer = analyzer
         self._lookup = lookup
         self._guess: TermLookup = getattr(lookup, "glance", lookup)
-        self._found: OrderedDict[tuple[str, bool], str | None] = OrderedDict()
-        self._lock = Lock()
+        self._spelled = lru_cache(maxsize=_CACHED)(self._spell)
 
     def spelled(self, texts: Sequence[str]) -> list[Spelled]:
         """Each text with its unknown words as what they are taken as."""
-        return [
-            Spelled(_replaced(text, taken) if taken else text, taken)
-            for text, taken in zip(texts, self._taken(texts), strict=True)
-        ]
-
-    def _taken(self, texts: Sequence[str]) -> list[dict[str, str]]:
         if self._analyzer.settings.preset == "article":
-            return [{} for _ in texts]
+            return [Spelled(text, {}) for text in texts]
         words = [list(_words_of(normalize(text))) for text in texts]
         unknown = self._unknown(sorted({one.text for of in words for one in of if len(one.text) <= LONGEST}))
-        found = []
-        for of in words:
-            looked_at = dict.fromkeys(one.text for one in of if one.text in unknown)
-            # Another letter in a piece of a code makes another thing.
-            alone = {one.text for one in of if not one.code}
-            guesses = ((word, self._spelled(word, code=word not in alone)) for word in [*looked_at][:MOST])
-            found.append({word: spelled for word, spelled in guesses if spelled is not None})
-        return found
+        return [self._respelled(text, of, unknown) for text, of in zip(texts, words, strict=True)]
+
+    def _respelled(self, text: str, words: Sequence[_Word], unknown: set[str]) -> Spelled:
+        looked_at = dict.fromkeys(one.text for one in words if one.text in unknown)
+        # Another letter in a piece of a code makes another thing.
+        alone = {one.text for one in words if not one.code}
+        guesses = ((word, self._spelled(word, word not in alone)) for word in [*looked_at][:MOST])
+        taken = {word: spelled for word, spelled in guesses if spelled is not None}
+        return Spelled(_replaced(text, words, taken), taken)
 
     def _unknown(self, words: Sequence[str]) -> set[str]:
         features = {word: feature for word in words if (feature := self._analyzer.feature(word)) is not None}
         known = self._lookup({*features, *features.values()})
         return {word for word, feature in features.items() if word not in known and feature not in known}
 
-    def _spelled(self, word: str, *, code: bool) -> str | None:
-        key = word, code
-        with self._lock:
-            if key in self._found:
-                self._found.move_to_end(key)
-                return self._found[key]
+    def _spell(self, word: str, code: bool) -> str | None:
         near = None if code else self._near(word)
         two, three = self._cut(word)
         found = max(filter(None, (near, two)), key=lambda one: one.known[0], default=three)
-        spelled = None if found is None else " ".join(found.words)
-        with self._lock:
-            self._found[key] = spelled
-            while len(self._found) > _CACHED:
-                self._found.popitem(last=False)
-        return spelled
+        return None if found is None else " ".join(found.words)
 
     def _near(self, word: str) -> _Guess | None:
         """The commonest word that is an edit away."""
@@ -119,26 +102,26 @@ class Speller:
         words, stem = edits(word), self._analyzer.feature(word) or word
         near = self._guess(words | edits(stem))
         ending = word[len(stem) :]
-        if found := self._commonest({(term if term in words else self._with(ending, term),) for term in near}):
+        if found := self._one_of({term if term in words else self._with(ending, term) for term in near}):
             return found
         # A slip in the ending makes another stem. To stem edits takes long, and is done where it can be of use.
         shortest = max(PIECE, len(word) - _ENDING)
         if not self._guess({word[:at] + last for at in range(shortest, len(word)) for last in ("", "i")}):
             return None
-        return self._commonest({(self._plain(other),) for other in edits(word, shortest)})
+        return self._one_of({self._plain(other) for other in edits(word, shortest)})
 
     def _cut(self, word: str) -> tuple[_Guess | None, _Guess | None]:
         """The two words, and the three, that it is made of."""
         places = range(PIECE, len(word) - PIECE + 1)
-        known = self._documents({piece for at in places for piece in (word[:at], word[at:])})
-        pairs: set[tuple[str, ...]] = {(word[:at], word[at:]) for at in places}
-        triples: set[tuple[str, ...]] = {
+        documents = self._documents({piece for at in places for piece in (word[:at], word[at:])})
+        triples = [
             (word[:first], word[first:second], word[second:])
             for first in places
             for second in range(first + PIECE, len(word) - PIECE + 1)
-            if word[:first] in known and word[second:] in known
-        }
-        return self._commonest(pairs), self._commonest(triples)
+            if word[:first] in documents and word[second:] in documents
+        ]
+        two = _commonest([(word[:at], word[at:]) for at in places], documents)
+        return two, _commonest(triples, documents | self._documents({middle for _, middle, _ in triples}))
 
     def _with(self, ending: str, stem: str) -> str:
         """A stem with this ending, where that is a form of it."""
@@ -149,18 +132,14 @@ class Speller:
         stem = self._analyzer.feature(word)
         return stem if stem is not None and self._analyzer.feature(stem) == stem else word
 
-    def _commonest(self, candidates: set[tuple[str, ...]]) -> _Guess | None:
-        """Of these ways to put it the one that most documents hold: of several words, the rarest one of them."""
-        documents = self._documents(set().union(*candidates))
-        guesses = [_Guess(min(documents.get(word, (0, False)) for word in words), words) for words in candidates]
-        best = max(guesses, default=None)
-        return best if best is not None and best.known[0] else None
+    def _one_of(self, words: set[str]) -> _Guess | None:
+        return _commonest([(word,) for word in words], self._documents(words))
 
     def _documents(self, words: set[str]) -> dict[str, tuple[int, bool]]:
         """How many documents hold each of those that any holds, and whether it is known as it is written."""
         # Words that do not count, such as "the", are near to much and are nobody's meaning.
         features = {word: feature for word in words if (feature := self._analyzer.feature(word)) is not None}
-        entries = self._guess({*features, *features.values()})
+        entries = self._guess({*features, *features.values()}) if features else {}
         found = {}
         for word, feature in features.items():
             if held := [entries[name].df for name in (word, feature) if name in entries]:
@@ -173,14 +152,21 @@ def edits(word: str, first: int = 1) -> set[str]:
     found: set[str] = set()
     for at in range(first, len(word) + 1):
         head, tail = word[:at], word[at:]
-        found.update(head + letter + tail for letter in _LETTERS)
+        found.update(head + letter + tail for letter in ascii_lowercase)
         if tail:
             found.add(head + tail[1:])
-            found.update(head + letter + tail[1:] for letter in _LETTERS)
+            found.update(head + letter + tail[1:] for letter in ascii_lowercase)
         if len(tail) > 1:
             found.add(head + tail[1] + tail[0] + tail[2:])
     found.discard(word)
     return found
+
+
+def _commonest(candidates: Sequence[tuple[str, ...]], documents: Mapping[str, tuple[int, bool]]) -> _Guess | None:
+    """Of these ways to put it the one that most ``documents`` hold: of several words, the rarest one of them."""
+    guesses = [_Guess(min(documents.get(word, (0, False)) for word in words), words) for words in candidates]
+    best = max(guesses, default=None)
+    return best if best is not None and best.known[0] else None
 
 
 def _words_of(plain: str) -> Iterator[_Word]:
@@ -190,9 +176,9 @@ def _words_of(plain: str) -> Iterator[_Word]:
         yield _Word(match.start(), match.end(), match.group(), match.start() in codes)
 
 
-def _replaced(text: str, taken: Mapping[str, str]) -> str:
+def _replaced(text: str, words: Sequence[_Word], taken: Mapping[str, str]) -> str:
     parts, at = [], 0
-    for start, end, word, _ in _words_of(normalize(text)):
+    for start, end, word, _ in words:
         if word in taken:
             parts += [text[at:start], taken[word]]
             at = end

@@ -57,9 +57,14 @@ def remove_documents(store: Store, corpus: str, passages: str, documents: str, g
     """
     done = 0
     for batch in batched(gone, PRUNE_BATCH):
-        among = models.FieldCondition(key="document_id", match=models.MatchAny(any=batch))
-        points = [document_point_id(corpus, document) for document in batch]
-        store.delete(passages, models.Filter(must=[among]), documents=points)
-        store.delete(documents, points)
+        remove_passages(store, corpus, passages, batch)
+        store.delete(documents, [document_point_id(corpus, document) for document in batch])
         done += len(batch)
         yield done
+
+
+def remove_passages(store: Store, corpus: str, passages: str, gone: Sequence[str]) -> None:
+    """Remove all passages of documents, in one request."""
+    among = models.FieldCondition(key="document_id", match=models.MatchAny(any=list(gone)))
+    owners = [document_point_id(corpus, document) for document in gone]
+    store.delete(passages, models.Filter(must=[among]), documents=owners)

@@ -7,7 +7,7 @@ import logging
 from qdrant_client import models
 
 from ingest.plan import batched
-from ingest.prune import remove_documents
+from ingest.prune import remove_documents, remove_passages
 from schemas.ids import document_point_id
 from stores.base import Store
 
@@ -24,8 +24,7 @@ def remove_orphans(store: Store, corpus: str, passages: str, documents: str) -> 
     """
     found = orphans(store, corpus, passages, documents)
     for batch_of_names in batched(found, BATCH):
-        among = models.FieldCondition(key="document_id", match=models.MatchAny(any=batch_of_names))
-        store.delete(passages, models.Filter(must=[among]))
+        remove_passages(store, corpus, passages, batch_of_names)
     if found:
         log.info("recovered", extra={"corpus": corpus, "removed": len(found)})
     return len(found)

@@ -22,10 +22,7 @@ def _namespace_bytes(corpus: str) -> bytes:
 
 def document_point_id(corpus: str, document_id: str) -> str:
     """The id of a document's point in the ``documents`` shelf: a digest whose last eight digits are 0."""
-    digest = hashlib.sha1(_namespace_bytes(corpus) + f"document:{document_id}".encode(), usedforsecurity=False)
-    found = digest.hexdigest()
-    variant = "89ab"[int(found[16], 16) & 3]
-    return f"{found[:8]}-{found[8:12]}-8{found[13:16]}-{variant}{found[17:20]}-{found[20:24]}00000000"
+    return f"{_uuid(corpus, f'document:{document_id}', version=8)[:-8]}00000000"
 
 
 def passage_point_id(corpus: str, document_id: str, position: int) -> str:
@@ -56,11 +53,15 @@ def point_text(point: int) -> str:
 
 def term_point_id(corpus: str, term: str) -> str:
     """The id of a term's point in the ``terms`` shelf (version 5)."""
+    return _uuid(corpus, f"term:{term}", version=5)
+
+
+def _uuid(corpus: str, name: str, version: int) -> str:
+    """The digest of a name within a corpus, as ``uuid5`` makes it, as a UUID of this version."""
     # A UUID made only to be written takes as long again, and a misspelt word asks for a thousand.
-    digest = hashlib.sha1(_namespace_bytes(corpus) + f"term:{term}".encode(), usedforsecurity=False)
-    found = digest.hexdigest()
+    found = hashlib.sha1(_namespace_bytes(corpus) + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(found[16], 16) & 3]
-    return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
+    return f"{found[:8]}-{found[8:12]}-{version}{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
 
 
 def content_hash(*parts: str) -> str:

@@ -172,8 +172,9 @@ def _tune(
     for start in range(0, len(wanted), BATCH):
         batch = wanted[start : start + BATCH]
         asked = [queries[query] for query in batch]
-        masses = [of.mass for of in corpus.words(asked)]
-        ranked = corpus.answerer.ranker.rank(corpus.encode(asked, names), ask, DEPTH, masses)
+        spelled = corpus.spelled(asked)
+        masses = [of.mass for of in corpus.words(asked, spelled)]
+        ranked = corpus.answerer.ranker.rank(corpus.encode(asked, names, spelled), ask, DEPTH, masses)
         beliefs.update(zip(batch, ranked.beliefs, strict=True))
         for kept, lists in ((collected, ranked.lists), (alone, ranked.asked)):
             # Whole documents are a witness of their own, but no space that can be searched alone.

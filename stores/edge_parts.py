@@ -170,9 +170,7 @@ class Parts:
     def _fill(self, place: _Place, part: EdgePart) -> None:
         part.optimize()
         place.ids = self._list_ids(place, part)
-        place.points = part.count()
-        place.part = None
-        part.close()
+        self._shut(place, part)
         give_back(self._folder)
 
     def _another(self) -> _Place:
@@ -208,9 +206,7 @@ class Parts:
             return
         for place in self._places:
             if place.part is not None and place.ids is not None and self._accesses - place.used > IDLE:
-                place.points = place.part.count()
-                part, place.part = place.part, None
-                part.close()
+                self._shut(place, place.part)
                 give_back(self._folder)
 
     @contextmanager
@@ -222,9 +218,14 @@ class Parts:
             yield part
         finally:
             if closing:
-                place.points = part.count()
-                place.part = None
-                part.close()
+                self._shut(place, part)
+
+    @staticmethod
+    def _shut(place: _Place, part: EdgePart) -> None:
+        """Close the part of a place, of which is then known how many points it has."""
+        place.points = part.count()
+        place.part = None
+        part.close()
 
     def _ids_of(self, place: _Place) -> PartIds:
         """The ids of a full part; listed anew where a copy of the folder came without them."""

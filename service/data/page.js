@@ -134,12 +134,16 @@ function restore() {
   search(wanted, false);
 }
 
+function empty() {
+  at("hits").replaceChildren();
+  at("spelled").hidden = at("back").hidden = at("on").hidden = true;
+}
+
 function clear() {
   last += 1;
   asked = null;
   searching = false;
-  at("hits").replaceChildren();
-  at("spelled").hidden = at("back").hidden = at("on").hidden = true;
+  empty();
 }
 
 async function search(wanted, anew = true) {
@@ -160,7 +164,7 @@ async function search(wanted, anew = true) {
     const took = answer.took_ms;
     say(answer.hits.length ? took.total.toFixed(0) + " ms (encoding " + took.encode.toFixed(0) + ", search " + took.search.toFixed(0) + ")" : "No hits.");
   } catch (error) {
-    if (mine === last) { at("hits").replaceChildren(); at("spelled").hidden = at("back").hidden = at("on").hidden = true; say(error.message, true); }
+    if (mine === last) { empty(); say(error.message, true); }
   } finally {
     if (mine === last) searching = false;
   }

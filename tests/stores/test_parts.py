@@ -229,7 +229,6 @@ def test_many_parts_answer_as_one(tmp_path_factory, changes):
 WRITER = """
 import sys
 from pathlib import Path
-from stores.edge_parts import IDLE
 from stores.embedded import EdgeStore
 from tests.stores.conftest import NAME
 from tests.stores.test_parts import written
