@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from math import ceil
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import TypeAlias
@@ -25,14 +26,20 @@ from schemas.search import Hit
 from stores.base import Store
 
 SHARE = 16
-"""Queries that a process takes at a time, of which there are at most 255 shares: enough to be worth their round to the
-store, and few enough that no process has long to wait for another."""
+"""The most queries that a process takes at a time: enough to be worth their round to the store."""
+
+LAST = 4
+"""The fewest: shares become smaller towards the end, so that no process has long to wait for another."""
 
 PATIENCE = 10.0
 """Seconds to wait for a share that is under way elsewhere, before it is answered here as well."""
 
 _HOUR = 3600
-_ANSWERED: TypeAdapter[dict[int, list[list[Hit]]]] = TypeAdapter(dict[int, list[list[Hit]]])
+_SAID = struct.Struct("<QQ")
+_MOST_SHARES = 30_000
+"""So many numbers of two bytes a pipe holds."""
+
+_ANSWERED: TypeAdapter[list[list[Hit]]] = TypeAdapter(list[list[Hit]])
 
 Answer: TypeAlias = Callable[[Sequence[int]], list[list[Hit]]]
 """Each query's hits, for the queries of these rows."""
@@ -43,34 +50,45 @@ def shared_out(store: Store, queries: int, answer: Answer) -> list[list[Hit]]:
 
     A share that comes to nothing elsewhere is answered here, so that errors are raised as they would be without.
     """
-    shares = min(queries // SHARE, 255)
-    processes = min(available_processors(), shares)
+    processes = min(available_processors(), queries // SHARE)
     if processes < 2 or not _alone():
         return answer(range(queries))
     # The first opens what all need, and tells whether the engine has threads of its own by then.
     first = answer(range(1))
     if not store.forkable():
         return [*first, *answer(range(1, queries))]
-    ends = [1 + (queries - 1) * share // shares for share in range(shares + 1)]
-    rows = [range(start, end) for start, end in pairwise(ends)]
+    shares = _shares(queries, processes)
     found: dict[int, list[list[Hit]]] = {}
     children: list[_Child] = []
-    with _Tickets(shares) as tickets:
+    with _Tickets(len(shares)) as tickets:
         try:
             with suppress(OSError):  # no room for another process
                 for _ in range(processes - 1):
-                    children.append(_Child(store, answer, rows, tickets))
+                    children.append(_Child(store, answer, shares, tickets))
             for share in tickets:
-                found[share] = answer(rows[share])
+                found[share] = answer(shares[share])
+                for child in children:
+                    found.update(child.answers(0.0))
             for child in children:
-                found.update(child.answers())
+                found.update(child.answers(PATIENCE))
         finally:
             for child in children:
                 child.end()
-    for share in range(shares):
+    for share, rows in enumerate(shares):
         if share not in found:
-            found[share] = answer(rows[share])
-    return [*first, *(hits for share in range(shares) for hits in found[share])]
+            found[share] = answer(rows)
+    return [*first, *(hits for share in range(len(shares)) for hits in found[share])]
+
+
+def _shares(queries: int, processes: int) -> list[range]:
+    """The rows of each share, of all queries but the first."""
+    most = max(SHARE, ceil(queries / _MOST_SHARES))
+    shares, start = [], 1
+    while start < queries:
+        size = min(most, max(LAST, (queries - start) // (2 * processes)))
+        shares.append(range(start, min(start + size, queries)))
+        start += size
+    return shares
 
 
 def _alone() -> bool:
@@ -79,11 +97,11 @@ def _alone() -> bool:
 
 
 class _Tickets:
-    """The numbers of the shares, each drawn once, by whichever process is free: bytes in a pipe."""
+    """The numbers of the shares, each drawn once, by whichever process is free: two bytes each, in a pipe."""
 
     def __init__(self, shares: int) -> None:
         self._draws, fills = os.pipe()
-        os.write(fills, bytes(range(shares)))
+        os.write(fills, b"".join(share.to_bytes(2, "little") for share in range(shares)))
         os.close(fills)
 
     def __enter__(self) -> _Tickets:
@@ -93,40 +111,53 @@ class _Tickets:
         os.close(self._draws)
 
     def __iter__(self) -> Iterator[int]:
-        while drawn := os.read(self._draws, 1):
-            yield drawn[0]
+        while drawn := os.read(self._draws, 2):
+            yield int.from_bytes(drawn, "little")
 
 
 class _Child:
-    """A process that answers shares until none is left."""
+    """A process that answers shares until none is left.
 
-    def __init__(self, store: Store, answer: Answer, rows: Sequence[Sequence[int]], tickets: _Tickets) -> None:
+    Its answers go into a file in memory, since a pipe holds less than one share's, and the number of the share with
+    the size of its answers into a pipe.
+    """
+
+    def __init__(self, store: Store, answer: Answer, shares: Sequence[range], tickets: _Tickets) -> None:
+        self._file, self._read = os.memfd_create("xunyi-answers"), 0
         self._hears, says = Pipe(duplex=False)
-        with warnings.catch_warnings():
-            # Of threads that libraries keep: none of Python's runs, and what is called in the child needs none.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._process = os.fork()
+        try:
+            with warnings.catch_warnings():
+                # Of threads that libraries keep: none of Python's runs, and what is called in the child needs none.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._process = os.fork()
+        except OSError:
+            os.close(self._file)
+            raise
         if self._process == 0:
-            _say(store, answer, rows, tickets, says)
+            _say(store, answer, shares, tickets, self._file, says)
         says.close()
 
-    def answers(self) -> dict[int, list[list[Hit]]]:
-        """What it says of its shares; nothing where it is silent for too long, or not there any more."""
+    def answers(self, patience: float) -> dict[int, list[list[Hit]]]:
+        """What it has said since it was last asked; all that it will say, where one waits for each for so long."""
+        found = {}
         with suppress(EOFError, OSError):
-            if self._hears.poll(PATIENCE):
-                return _ANSWERED.validate_json(self._hears.recv_bytes())
-        return {}
+            while self._hears.poll(patience):
+                share, size = _SAID.unpack(self._hears.recv_bytes())
+                found[share] = _ANSWERED.validate_json(os.pread(self._file, size, self._read))
+                self._read += size
+        return found
 
     def end(self) -> None:
         """See to it that nothing is left of it."""
         self._hears.close()
+        os.close(self._file)
         # Where SIGCHLD is ignored, the system has cleaned up already.
         with suppress(ProcessLookupError, ChildProcessError):
             os.kill(self._process, signal.SIGKILL)
             os.waitpid(self._process, 0)
 
 
-def _say(store: Store, answer: Answer, rows: Sequence[Sequence[int]], tickets: _Tickets, says: Connection) -> None:
+def _say(store: Store, answer: Answer, shares: Sequence[range], tickets: _Tickets, into: int, says: Connection) -> None:
     """In the child: answer, and end without a word, or any of the parent's own endings, whatever happens."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
@@ -134,7 +165,11 @@ def _say(store: Store, answer: Answer, rows: Sequence[Sequence[int]], tickets: _
         # One whose parent was killed must not hold the folder for ever.
         signal.alarm(_HOUR)
         store.forked()
-        # Said all at once: a pipe holds less than a share's answers, and nobody listens before the last one is drawn.
-        says.send_bytes(_ANSWERED.dump_json({share: answer(rows[share]) for share in tickets}))
+        with open(into, "wb", closefd=False) as file:
+            for share in tickets:
+                said = _ANSWERED.dump_json(answer(shares[share]))
+                file.write(said)
+                file.flush()
+                says.send_bytes(_SAID.pack(share, len(said)))
     finally:
         os._exit(0)

@@ -5,15 +5,18 @@ import signal
 import sys
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.errors import UsageError
 from schemas.ids import point_text
 from schemas.search import Hit, Snippet
 from search import Corpus
-from search.sharing import SHARE, shared_out
+from search.sharing import SHARE, _shares, shared_out
 from stores.embedded import EdgeStore
 from stores.nearest import Nearest
 from tests.search.conftest import fill, sparse_rows
@@ -169,3 +172,20 @@ def test_an_engine_that_searches_in_threads_of_its_own_is_not_forked(store, monk
     monkeypatch.setattr("stores.edge_part.EdgePart.threaded", True)
     store.count("demo.g1.passages")
     assert len(processes(shared_out(store, MANY, answer))) == 1
+
+
+@given(queries=st.integers(1, 200_000), processes=st.integers(2, 128))
+def test_shares_hold_every_query_but_the_first_once_and_end_with_small_ones(queries, processes):
+    shares = _shares(queries, processes)
+    assert [row for share in shares for row in share] == list(range(1, queries))
+    assert len(shares) < 2**15, "a pipe holds the numbers of so many"
+    assert all(len(a) >= len(b) for a, b in pairwise(shares))
+
+
+def test_answers_longer_than_a_pipe_holds_arrive(store):
+    def long(rows):
+        return [[hit.model_copy(update={"text": "长" * 100_000}) for hit in hits] for hits in answer(rows)]
+
+    found = shared_out(store, MANY, long)
+    assert {len(hits[0].text) for hits in found} == {100_000}
+    assert len(processes(found)) == 3
