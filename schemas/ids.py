@@ -7,6 +7,7 @@ from functools import lru_cache
 from uuid import UUID, uuid5
 
 _NAMESPACE = UUID("6f1c8e0a-5f0b-5c56-9a53-3d1f0a6b7c21")
+_DOCUMENT = (1 << 128) - (1 << 32)
 
 
 @lru_cache(maxsize=64)
@@ -36,7 +37,7 @@ def passage_point_id(corpus: str, document_id: str, position: int) -> str:
 
 def document_point_of(passage: int) -> int:
     """The id of its document's point, of a passage's id, both as numbers (``UUID.int``)."""
-    return passage >> 32 << 32
+    return passage & _DOCUMENT
 
 
 def point_number(point: object) -> int:

@@ -141,35 +141,50 @@ def build(
     print(f"{passages:,} passages built in {time.perf_counter() - started:.1f} s")
 
 
-def ask(store: Timed, asked: dict, queries: int, size: int, grouped: bool, weights: dict | None) -> None:
-    """Ask one by one and in batches, and print both."""
+def ask(store: Timed, asked: dict, queries: int, size: int, rounds: int, grouped: bool, weights: dict | None) -> None:
+    """Ask one by one and in batches, and print both.
+
+    Each batch is asked in the middle of its own queries asked singly: the machine may be half as fast a minute later.
+    """
     corpus = Corpus("bench", cast("Store", store))
     search = partial(corpus.search_vectors, by_document=grouped, weights=weights)
     one = [{n: v[[q]] for n, v in asked.items()} for q in range(queries)]
     for query in one[:100]:
         search(query)
-    store.seconds, cpu = 0.0, time.process_time()
-    singles = []
-    for query in one:
+    store.seconds = inside = cpu = 0.0
+    singles: list[float] = []
+    ratios, batched = [], 0.0
+
+    def singly(rows: range) -> float:
+        nonlocal cpu, inside
+        spent, store.seconds, before = time.process_time(), 0.0, len(singles)
+        for row in rows:
+            started = time.perf_counter()
+            search(one[row])
+            singles.append((time.perf_counter() - started) * 1e3)
+        cpu += time.process_time() - spent
+        inside += store.seconds
+        return sum(singles[before:])
+
+    starts = [at for _ in range(rounds) for at in range(0, queries - size + 1, size)]
+    for at in starts:
+        alone = singly(range(at, at + size // 2))
         started = time.perf_counter()
-        search(query)
-        singles.append((time.perf_counter() - started) * 1e3)
-    cpu, inside = (time.process_time() - cpu) / queries * 1e3, store.seconds / queries * 1e3
+        search({n: v[at : at + size] for n, v in asked.items()})
+        batch = (time.perf_counter() - started) * 1e3
+        alone += singly(range(at + size // 2, at + size))
+        ratios.append(alone / batch)
+        batched += batch
     label = "three spaces, grouped by document" if grouped else "three spaces"
     print(
         f"{label}: median {statistics.median(singles):.2f} ms, p95 {np.percentile(singles, 95):.2f} ms over "
-        f"{queries} queries; {inside:.2f} ms of {statistics.mean(singles):.2f} in the store, {cpu:.2f} ms of processor"
+        f"{len(singles)} queries; {inside / len(singles) * 1e3:.2f} ms of {statistics.mean(singles):.2f} in the store, "
+        f"{cpu / len(singles) * 1e3:.2f} ms of processor"
     )
-    batches, singly = [], []
-    starts = range(0, queries - size + 1, size)
-    for at in starts:
-        started = time.perf_counter()
-        search({n: v[at : at + size] for n, v in asked.items()})
-        batches.append((time.perf_counter() - started) * 1e3)
-        singly.append(sum(singles[at : at + size]))
-    ratio = statistics.median(alone / batch for alone, batch in zip(singly, batches, strict=True))
-    each = sum(batches) / (size * len(starts))
-    print(f"{label}: a batch of {size} at {ratio:.2f} times the rate of single queries, {each:.2f} ms each")
+    print(
+        f"{label}: a batch of {size} at {statistics.median(ratios):.2f} times the rate of single queries "
+        f"({min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)}), {batched / (size * len(ratios)):.2f} ms each"
+    )
 
 
 def main() -> None:
@@ -178,6 +193,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=6, help="how often all queries are asked [default: 6]")
     parser.add_argument("--default-weights", action="store_true", help="weigh as a search does that names no weights")
     parser.add_argument("--store", help="a folder to build in, or that an earlier run built [default: none is kept]")
     parser.add_argument("--quantization", choices=["scalar", "none"], help="of dense vectors [default: the store's]")
@@ -195,7 +211,8 @@ def main() -> None:
         asked = vectors(rng, arguments.queries, 8, centres)
         for grouped in (False, True):
             size = min(arguments.batch, arguments.queries)
-            ask(Timed(store), asked, arguments.queries, size, grouped, None if arguments.default_weights else WEIGHTS)
+            weights = None if arguments.default_weights else WEIGHTS
+            ask(Timed(store), asked, arguments.queries, size, arguments.rounds, grouped, weights)
 
 
 if __name__ == "__main__":

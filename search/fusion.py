@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import gt, itemgetter
 from typing import Any, Generic, NamedTuple, get_args
 
 from schemas.errors import UsageError
@@ -123,8 +124,9 @@ class Fusion(Generic[Id]):
 
     def _give(self, space: str) -> None:
         totals, weight = self._totals, self._share_of[space]
+        before = totals.get
         for identifier, score in zip(self._parts[space].ranks.of, self._parts[space].given, strict=False):
-            totals[identifier] = totals.get(identifier, 0.0) + weight * score
+            totals[identifier] = before(identifier, 0.0) + weight * score
 
     def awaits(self, name: str) -> bool:
         """Whether a list of that name was promised and has not been added."""
@@ -138,7 +140,7 @@ class Fusion(Generic[Id]):
 
     def first(self, limit: int) -> list[Id]:
         """The ids of the best ``limit``, best first."""
-        return [item for _, _, item in self._best(limit)]
+        return [item for item, _ in self._best(limit)]
 
     def ranking(self, limit: int | None = None) -> list[Fused[Id]]:
         """The best ``limit``, or all, best first; equal scores by best rank, then by id."""
@@ -150,20 +152,25 @@ class Fusion(Generic[Id]):
                 if space in self._parts
             )
             scale = 1 / most if most > 0 else 0.0
-        best = self._best(limit)
-        return [Fused(item, -total * scale, Standings(item, self._parts, self._share_of)) for total, _, item in best]
+        return [
+            Fused(item, total * scale, Standings(item, self._parts, self._share_of))
+            for item, total in self._best(limit)
+        ]
 
-    def _best(self, limit: int | None) -> list[tuple[float, int, Id]]:
-        totals, least = self._totals, -math.inf
-        if limit is not None and limit < len(totals):
-            least = sorted(totals.values(), reverse=True)[limit - 1] if limit > 0 else math.inf
-        # Ranks settle ties: only what can be among the first needs them.
+    def _best(self, limit: int | None) -> list[tuple[Id, float]]:
+        best = sorted(self._totals.items(), key=itemgetter(1), reverse=True)
+        if limit is not None and limit < len(best):
+            end = max(limit, 0)
+            # Equals on both sides of the cut: it is not yet said which come first.
+            while 0 < end < len(best) and best[end][1] == best[end - 1][1]:
+                end += 1
+            del best[end:]
+        scores = [total for _, total in best]
+        if all(map(gt, scores, scores[1:])):
+            return best
         ranks = [self._parts[space].ranks.of for space in self._counting()]
-        return sorted(
-            (-total, min([of[identifier] for of in ranks if identifier in of]), identifier)
-            for identifier, total in totals.items()
-            if total >= least
-        )[:limit]
+        best.sort(key=lambda one: (-one[1], min(of[one[0]] for of in ranks if one[0] in of), one[0]))
+        return best[:limit]
 
 
 def _check(method: str, k: int, window: int) -> None:

@@ -36,8 +36,9 @@ class Ranks(Mapping[Id, tuple[int, float]]):
     __slots__ = ("of", "scores")
 
     def __init__(self, entries: ScoredList[Id]) -> None:
-        self.scores = [score for _, score in entries]
-        self.of: dict[Id, int] = dict(zip([name for name, _ in entries], range(1, len(entries) + 1), strict=True))
+        names, scores = zip(*entries, strict=True) if entries else ((), ())
+        self.scores: Sequence[float] = scores
+        self.of: dict[Id, int] = dict(zip(names, range(1, len(names) + 1), strict=True))
 
     def __getitem__(self, name: Id) -> tuple[int, float]:
         rank = self.of[name]
