@@ -128,8 +128,9 @@ class EdgeCollection:
         if isinstance(points, models.Filter):
             # A passage's id begins as its document's, and with that it leads to one part.
             parts = self._parts.all() if documents is None else [part for part, _ in self._parts.of(documents)]
+            operation = edge.UpdateOperation.delete_points_by_filter(translate.filter_of(points) or edge.Filter())
             for part in parts:
-                part.update(edge.UpdateOperation.delete_points_by_filter(translate.filter_of(points) or edge.Filter()))
+                part.update(operation)
             return
         for part, rows in self._parts.of(points):
             part.update(edge.UpdateOperation.delete_points([points[row] for row in rows]))

@@ -167,7 +167,8 @@ class EdgePart:
         """How many points hold each value of an indexed field, of those that most hold."""
         with engine(self._name):
             request = edge.FacetRequest(field, limit=limit, exact=True, filter=translate.filter_of(query_filter))
-            return {str(hit.value): int(hit.count) for hit in self._shard.facet(request).hits}
+            # A value stays known, with 0, when its last point is gone.
+            return {str(hit.value): int(hit.count) for hit in self._shard.facet(request).hits if hit.count}
 
     def answers(self, requests: Sequence[edge.QueryRequest]) -> list[list[Any]]:
         """What each request finds, as the engine gives it."""

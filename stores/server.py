@@ -208,7 +208,7 @@ class ServerStore:
         """How many points hold each value of an indexed field."""
         check_filter(query_filter)
         found = self.call(lambda c: c.facet(name, field, facet_filter=query_filter, limit=limit, exact=True))
-        return {str(hit.value): int(hit.count) for hit in found.hits}
+        return {str(hit.value): int(hit.count) for hit in found.hits if hit.count}
 
     # -- questions -------------------------------------------------------------------------
     def query(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:

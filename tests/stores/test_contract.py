@@ -290,6 +290,12 @@ def test_facet_counts_values(filled):
     assert filled.facet(NAME, "city", match("open", True)) == {"北京": 1, "Seattle": 1}
 
 
+def test_facet_leaves_out_values_whose_points_are_gone(filled):
+    filled.optimize(NAME)
+    filled.delete(NAME, match("city", "北京"))
+    assert filled.facet(NAME, "city") == {"Seattle": 2}
+
+
 @pytest.mark.parametrize("kind", ["keyword", "integer", "float", "bool", "datetime", "text"])
 def test_a_field_can_be_indexed_in_every_way_and_again(store, kind):
     for _ in range(2):
