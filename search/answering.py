@@ -78,7 +78,10 @@ class Answerer:
 
         with _uncollected():
             # The model that judges may keep threads of its own, for which a forked process would wait.
-            answers = some(range(queries)) if rerank else shared_out(self._store, queries, some)
+            if rerank:
+                answers = some(range(queries))
+            else:
+                answers = shared_out(self._store, self.ranker.collections(ask), queries, some)
         took = round((time.perf_counter() - started) * 1e3, 3)
         return [
             SearchResponse(

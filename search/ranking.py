@@ -57,6 +57,11 @@ class Ranker:
         self._passages = collection_name(manifest.corpus, manifest.generation, Shelf.PASSAGES)
         self._documents = collection_name(manifest.corpus, manifest.generation, Shelf.DOCUMENTS)
 
+    def collections(self, ask: Ask) -> list[str]:
+        """Those that a search reads."""
+        whole = asks_documents(self._manifest, ask.spaces, ask.weights)
+        return [self._passages, self._documents] if whole else [self._passages]
+
     def rank(
         self, vectors: Mapping[str, VectorBatch], ask: Ask, reach: int, masses: Sequence[QueryMass] | None = None
     ) -> Ranked:

@@ -28,7 +28,7 @@ from stores.base import Store
 SHARE = 16
 """The most queries that a process takes at a time: enough to be worth their round to the store."""
 
-LAST = 4
+LAST = 8
 """The fewest: shares become smaller towards the end, so that no process has long to wait for another."""
 
 PATIENCE = 10.0
@@ -45,18 +45,16 @@ Answer: TypeAlias = Callable[[Sequence[int]], list[list[Hit]]]
 """Each query's hits, for the queries of these rows."""
 
 
-def shared_out(store: Store, queries: int, answer: Answer) -> list[list[Hit]]:
+def shared_out(store: Store, collections: Sequence[str], queries: int, answer: Answer) -> list[list[Hit]]:
     """What ``answer`` says of all ``queries``, in their order: asked in several processes where that is quicker.
+
+    ``collections`` are those that it reads.
 
     A share that comes to nothing elsewhere is answered here, so that errors are raised as they would be without.
     """
     processes = min(available_processors(), queries // SHARE)
-    if processes < 2 or not _alone():
+    if processes < 2 or not _alone() or not store.forkable(collections):
         return answer(range(queries))
-    # The first opens what all need, and tells whether the engine has threads of its own by then.
-    first = answer(range(1))
-    if not store.forkable():
-        return [*first, *answer(range(1, queries))]
     shares = _shares(queries, processes)
     found: dict[int, list[list[Hit]]] = {}
     children: list[_Child] = []
@@ -77,13 +75,13 @@ def shared_out(store: Store, queries: int, answer: Answer) -> list[list[Hit]]:
     for share, rows in enumerate(shares):
         if share not in found:
             found[share] = answer(rows)
-    return [*first, *(hits for share in range(len(shares)) for hits in found[share])]
+    return [hits for share in range(len(shares)) for hits in found[share]]
 
 
 def _shares(queries: int, processes: int) -> list[range]:
-    """The rows of each share, of all queries but the first."""
+    """The rows of each share."""
     most = max(SHARE, ceil(queries / _MOST_SHARES))
-    shares, start = [], 1
+    shares, start = [], 0
     while start < queries:
         size = min(most, max(LAST, (queries - start) // (2 * processes)))
         shares.append(range(start, min(start + size, queries)))

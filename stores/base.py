@@ -206,8 +206,8 @@ class Store(Protocol):
         """Bytes on disk, or None where a server does not say."""
         ...
 
-    def forkable(self) -> bool:
-        """Whether a process forked from this one could go on reading what is open here, while this one waits."""
+    def forkable(self, names: Sequence[str]) -> bool:
+        """Open these collections, and say whether a process forked from this one could read them while it waits."""
         ...
 
     def forked(self) -> None:

@@ -85,6 +85,10 @@ class EdgeCollection:
         """Flush and let go of the files."""
         self._parts.close()
 
+    def open(self) -> None:
+        """Open every part, which would else be when it is first asked."""
+        self._parts.all()
+
     @property
     def threaded(self) -> bool:
         """Whether the engine searches in threads of its own, which a forked process has not."""

@@ -241,9 +241,14 @@ class EdgeStore:
         """Bytes on disk, holes of sparse files not counted."""
         return allocated(self._folder.collection(name))
 
-    def forkable(self) -> bool:
-        """Whether the engine searches what is open in the asking thread, the only one that a fork copies."""
-        return sys.platform == "linux" and not any(collection.threaded for collection in self._open.values())
+    def forkable(self, names: Sequence[str]) -> bool:
+        """Open these, and say whether the engine searches all in the asking thread, the only one that a fork copies."""
+        if sys.platform != "linux":
+            return False
+        with self._guard:
+            for name in names:
+                self._collection(name).open()
+            return not any(collection.threaded for collection in self._open.values())
 
     def forked(self) -> None:
         """Let this process, forked a moment ago, read what was open then."""

@@ -229,7 +229,7 @@ class ServerStore:
         """None: a server does not say."""
         return None
 
-    def forkable(self) -> bool:
+    def forkable(self, names: Sequence[str]) -> bool:
         """No: two processes cannot talk over one connection."""
         return False
 
