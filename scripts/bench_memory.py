@@ -123,9 +123,10 @@ def children_of(process: int) -> list[int]:
 
 def ingest(path: Path, store: Path, spaces: str, trace: Path | None, part_points: int | None) -> dict:
     """One ``xunyi ingest`` in a process of its own: its report and its peaks in MB."""
-    command = [sys.executable, "-m", "cli", "ingest", str(path), "--corpus", "bench", "--store", str(store)]
-    command += ["--as", "records", "--spaces", spaces, "--json"]
-    if part_points is not None:
+    if part_points is None:
+        command = [sys.executable, "-m", "cli", "ingest", str(path), "--corpus", "bench", "--store", str(store)]
+        command += ["--as", "records", "--spaces", spaces, "--json"]
+    else:
         command = [sys.executable, "-c", IN_PARTS, str(path), str(store), spaces, str(part_points)]
     report = store.with_suffix(".json")
     anonymous = together = 0.0

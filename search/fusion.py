@@ -124,9 +124,8 @@ class Fusion(Generic[Id]):
 
     def _give(self, space: str) -> None:
         totals, weight = self._totals, self._share_of[space]
-        before = totals.get
         for identifier, score in zip(self._parts[space].ranks.of, self._parts[space].given, strict=False):
-            totals[identifier] = before(identifier, 0.0) + weight * score
+            totals[identifier] = totals.get(identifier, 0.0) + weight * score
 
     def awaits(self, name: str) -> bool:
         """Whether a list of that name was promised and has not been added."""

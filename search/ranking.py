@@ -59,8 +59,10 @@ class Ranker:
 
     def collections(self, ask: Ask) -> list[str]:
         """Those that a search reads."""
-        whole = asks_documents(self._manifest, ask.spaces, ask.weights)
-        return [self._passages, self._documents] if whole else [self._passages]
+        return [self._passages, self._documents] if self._asks_documents(ask) else [self._passages]
+
+    def _asks_documents(self, ask: Ask) -> bool:
+        return asks_documents(self._manifest, ask.spaces, ask.weights)
 
     def rank(
         self, vectors: Mapping[str, VectorBatch], ask: Ask, reach: int, masses: Sequence[QueryMass] | None = None
@@ -73,7 +75,7 @@ class Ranker:
         queries = max((rows_of(batch) for batch in vectors.values()), default=0)
         depth = max(WINDOW, reach)
         lists = self._first_round(vectors, ask, queries, depth)
-        whole = asks_documents(self._manifest, ask.spaces, ask.weights)
+        whole = self._asks_documents(ask)
         scores = self._document_scores(vectors["tfidf"], queries, ask.query_filter) if whole else []
         ask = replace(ask, weights=search_weights(self._manifest, ask.spaces, ask.weights, ask.method))
         if masses is None:

@@ -122,8 +122,8 @@ class _Child:
 
     def __init__(self, store: Store, answer: Answer, shares: Sequence[range], tickets: _Tickets) -> None:
         self._file, self._read = os.memfd_create("xunyi-answers"), 0
-        self._hears, says = Pipe(duplex=False)
         try:
+            self._hears, says = Pipe(duplex=False)
             with warnings.catch_warnings():
                 # Of threads that libraries keep: none of Python's runs, and what is called in the child needs none.
                 warnings.simplefilter("ignore", DeprecationWarning)
