@@ -24,7 +24,7 @@ from ingest.corpus import create_shelves
 from ingest.differences import same_rebuild, spaces_to_encode
 from ingest.encoding import Fill, tokens_sent
 from ingest.executors import Executor, InProcess
-from ingest.fit import Fitter, write_terms
+from ingest.fit import Fitter, write_fit
 from ingest.generations import drop_other_generations, other_unfinished, unfinished
 from ingest.next_manifest import next_manifest
 from ingest.plan import batched
@@ -152,8 +152,7 @@ class _Builder:
     def _fitted(self) -> tuple[Iterable[Block], LexicalEncoder]:
         """Every block, counted and waiting in a file, and the encoder over the new fit, which is written first."""
         started = time.perf_counter()
-        new, store = self._new, self._store
-        spool, fitter = Spool(), Fitter(new)
+        spool, fitter = Spool(), Fitter(self._new)
         self._stack.callback(spool.close)
         self._stack.callback(fitter.close)
         for block in self._cut(fitter):
@@ -163,15 +162,10 @@ class _Builder:
         self._done("read", time.perf_counter() - started)
         started = time.perf_counter()
         self._progress("fit", 0, None)
-        terms, spaces = self._to(Shelf.TERMS), new.term_spaces
-        store.drop_collection(terms)
-        store.create_collection(terms, spaces, new.term_storage)
-        vocabulary = fitter.finish(lambda found: write_terms(store, terms, new.corpus, found, spaces))
+        self._new, lexical = write_fit(fitter, self._store, self._new)
         self._done("fit", time.perf_counter() - started)
-        counts = Counts(terms=len(vocabulary))
-        self._new = new.model_copy(update={"fit": vocabulary.stats, "counts": counts})
         self._passages = spool.passages
-        return spool, LexicalEncoder(self._new, vocabulary)
+        return spool, lexical
 
     def _streamed(self) -> Iterator[Block]:
         """Every block as it is read, without those that an earlier run finished."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from encoders.lexical import LexicalEncoder
 from encoders.lsa import EvenSample, fit_lsa
 from encoders.phrases import with_pairs
 from encoders.vocabulary import Vocabulary, VocabularyBuilder
@@ -19,9 +20,9 @@ from ingest.counts import BlockCounts
 from ingest.plan import batched
 from ingest.spool import Sentences
 from schemas.ids import term_point_id
-from schemas.manifest import CorpusManifest
-from schemas.spaces import PointBatch, Space, Term, VectorBatch
-from stores.base import Store
+from schemas.manifest import CorpusManifest, Counts
+from schemas.spaces import PointBatch, Shelf, Space, Term, VectorBatch
+from stores.base import Store, collection_name
 
 TERMS_BATCH = 4096
 """Terms written in one request."""
@@ -103,10 +104,23 @@ class Fitter:
         return train_apart(self._sentences.chunks(), self._word2vec, counts)
 
 
-def write_terms(store: Store, collection: str, corpus: str, terms: Iterable[Term], spaces: Sequence[Space]) -> None:
-    """Upsert terms, with their vectors of ``spaces`` (a manifest's ``term_spaces``) where they have any."""
-    for batch in batched(terms, TERMS_BATCH):
-        store.upsert(collection, _term_points(corpus, batch, spaces))
+def write_fit(fitter: Fitter, store: Store, manifest: CorpusManifest) -> tuple[CorpusManifest, LexicalEncoder]:
+    """Fit what was added and write it as the terms shelf of the manifest's generation, in place of what stands there.
+
+    Gives the manifest with the fit's statistics and number of terms, and the encoder over the fit.
+    """
+    collection = collection_name(manifest.corpus, manifest.generation, Shelf.TERMS)
+    spaces = manifest.term_spaces
+    store.drop_collection(collection)
+    store.create_collection(collection, spaces, manifest.term_storage)
+
+    def write(terms: Iterable[Term]) -> None:
+        for batch in batched(terms, TERMS_BATCH):
+            store.upsert(collection, _term_points(manifest.corpus, batch, spaces))
+
+    vocabulary = fitter.finish(write)
+    fitted = manifest.model_copy(update={"fit": vocabulary.stats, "counts": Counts(terms=len(vocabulary))})
+    return fitted, LexicalEncoder(fitted, vocabulary)
 
 
 def _term_points(corpus: str, terms: Sequence[Term], spaces: Sequence[Space]) -> PointBatch:

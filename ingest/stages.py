@@ -16,7 +16,7 @@ from encoders.lexical import LexicalEncoder
 from ingest.corpus import create_shelves, drop_beginnings, new_manifest, require_agreement
 from ingest.encoding import EncoderRecipe, encoder_for, encoders_of, tokens_sent
 from ingest.executors import Executor
-from ingest.fit import Fitter, write_terms
+from ingest.fit import Fitter, write_fit
 from ingest.mending import Losses, find_losses, settle, short_documents
 from ingest.naming import keep_names
 from ingest.payloads import FieldTypes
@@ -209,18 +209,11 @@ class Run:
         # Without a manifest whatever stands under these names is the rest of a run that was cut off.
         for shelf in Shelf:
             self._store.drop_collection(self._collection(shelf))
-        spaces = self._manifest.term_spaces
-        collection = self._collection(Shelf.TERMS)
-        self._store.create_collection(collection, spaces, self._manifest.term_storage)
-        vocabulary = fitter.finish(lambda terms: write_terms(self._store, collection, self._corpus, terms, spaces))
+        self._manifest, lexical = write_fit(fitter, self._store, self._manifest)
         self._seconds["fit"] += time.perf_counter() - started
-        log.info(
-            "fit", extra={"corpus": self._corpus, "terms": len(vocabulary), "seconds": round(self._seconds["fit"], 3)}
-        )
-        self._manifest = self._manifest.model_copy(
-            update={"fit": vocabulary.stats, "counts": Counts(terms=len(vocabulary))}
-        )
-        return LexicalEncoder(self._manifest, vocabulary)
+        terms, seconds = self._manifest.counts.terms, round(self._seconds["fit"], 3)
+        log.info("fit", extra={"corpus": self._corpus, "terms": terms, "seconds": seconds})
+        return lexical
 
     def _write(self, spool: Spool, lexical: LexicalEncoder | None, fields: FieldTypes) -> None:
         self._manifest = self._manifest.model_copy(
