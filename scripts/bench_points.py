@@ -4,7 +4,7 @@ Writes made-up points of 30 TF-IDF terms, by Zipf's law of a vocabulary of 400,0
 way, and prints resident memory and how much of it is not file-backed. It is what ``scripts/bench_memory.py`` shows of a
 whole ingest, without the hours that reading, fitting and encoding take.
 
-    python scripts/bench_points.py [--points 800000] [--part-points 250000]
+    python scripts/bench_points.py [--points 800000] [--part-points 100000]
 """
 
 from __future__ import annotations

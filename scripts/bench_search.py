@@ -16,6 +16,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -28,7 +29,8 @@ from schemas.spaces import PointBatch, Shelf, Space, SpaceKind
 from schemas.storage import StorageSettings
 from search import Corpus
 from stores.base import Store
-from stores.opening import open_store
+from stores.edge_parts import PART_POINTS
+from stores.embedded import EdgeStore
 
 SPACES = {
     "dense": Space(name="dense", kind=SpaceKind.DENSE, dim=384),
@@ -198,6 +200,7 @@ def main() -> None:
     parser.add_argument("--store", help="a folder to build in, or that an earlier run built [default: none is kept]")
     parser.add_argument("--quantization", choices=["scalar", "none"], help="of dense vectors [default: the store's]")
     parser.add_argument("--segment-mb", type=int, help="most MB of vectors in a segment [default: the store's]")
+    parser.add_argument("--part-points", type=int, default=PART_POINTS, help="points of a part [default: %(default)s]")
     arguments = parser.parse_args()
     storage = StorageSettings(quantization=arguments.quantization, max_segment_mb=arguments.segment_mb)
     rng = np.random.default_rng(7)
@@ -205,7 +208,10 @@ def main() -> None:
         name: rng.standard_normal((500, space.dim)) / space.dim**0.5 for name, space in SPACES.items() if space.dim
     }
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    with tempfile.TemporaryDirectory() as folder, open_store(arguments.store or folder) as store:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EdgeStore(Path(arguments.store or folder), part_points=arguments.part_points) as store,
+    ):
         if store.read_manifest("bench") is None:
             build(store, arguments.passages, rng, centres, storage)
         asked = vectors(rng, arguments.queries, 8, centres)

@@ -22,7 +22,7 @@ from stores.locking import FolderLock
 __all__ = ["Finding", "StoreHealth", "check_store"]
 
 TIMEOUT = 600.0
-"""Seconds that opening and reading one part of a collection may take: 250,000 points take some three."""
+"""Seconds that opening and reading one part of a collection may take: 100,000 points take a second or two."""
 
 LOCK_WAIT = 1.0
 """Seconds to wait for another process to leave a corpus."""

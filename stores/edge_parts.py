@@ -29,9 +29,10 @@ from stores.edge_part import EdgePart
 from stores.files import remove, sync_folder
 from stores.part_ids import PartIds, keys_of
 
-PART_POINTS = 250_000
-"""Points of a part that is full: some 30 MB of memory with sparse vectors alone, 150 MB and more with dense ones,
-and few enough parts that a search among a million asks no more than four."""
+PART_POINTS = 100_000
+"""Points of a part that is full: some 12 MB of memory with sparse vectors alone, 60 MB and more with dense ones. One of
+384 dimensions is a single segment then, as in larger parts each of theirs is, so that a question takes as long; and it
+is searched without threads of the engine, so that batches are shared out (``scripts/bench_search.py``)."""
 
 IDLE = 64
 """A full part that was opened is closed again when so many accesses by id in a row went to others. Those of an ingest
