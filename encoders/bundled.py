@@ -102,6 +102,11 @@ class BundledEncoder:
         """Tokens of each text by the model's own vocabulary, special tokens and prompt left out."""
         return [max(0, self._tokens(text) - self._overhead) for text in texts]
 
+    @property
+    def counts_beside(self) -> bool:
+        """Whether tokens may be counted while another thread encodes: ONNX Runtime's engine has its own tokenizer."""
+        return self._quick is not None
+
     def encode_passages(self, texts: Sequence[str]) -> dict[str, VectorBatch]:
         """``{"dense": float32 array of shape (n, 384)}`` for texts to be found."""
         return {"dense": self._encode(texts, is_query=False)}

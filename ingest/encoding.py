@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, Protocol, runtime_checkable
 
 from encoders.base import Encoder
 from encoders.learned import LearnedEncoders
 from encoders.model_files import looks_like_path
-from encoders.registry import DEFAULT_ENCODER, get_encoder
+from encoders.registry import DEFAULT_ENCODER, counter_from_identity, get_encoder
+from encoders.token_counts import TokenCounter
 from schemas.errors import EncoderMismatch
 from schemas.ingest import LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import CorpusManifest
@@ -91,6 +92,26 @@ def begin_encoding(encoder: Encoder, texts: Sequence[str]) -> Vectors:
 def batches_ahead(encoder: Encoder | None) -> int:
     """Batches that an encoder can have in hand besides the one whose vectors are wanted next."""
     return encoder.ahead if isinstance(encoder, EncodesAhead) else 0
+
+
+def encodes_beside(encoder: Encoder) -> bool:
+    """Whether passages can be encoded in a thread while others are still split by the encoder's tokens.
+
+    Not by an API: what it has been paid for is to be written soon, and not lost with a run that is killed.
+    """
+    return _counts_beside(encoder) or hasattr(type(encoder), "token_counter")
+
+
+def counter_beside(encoder: Encoder) -> TokenCounter:
+    """What counts tokens while ``encoder`` is at work: its own tokenizer may be in the middle of a text."""
+    if _counts_beside(encoder):
+        return encoder.count_tokens
+    load = cache(lambda: counter_from_identity(encoder.identity))
+    return lambda texts: load()(texts)
+
+
+def _counts_beside(encoder: Encoder) -> bool:
+    return bool(getattr(encoder, "counts_beside", False))
 
 
 def encoder_for(options: CorpusOptions) -> Encoder | None:

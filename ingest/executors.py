@@ -46,6 +46,9 @@ class Tally(Protocol[B_contra]):
 class Executor(Protocol):
     """Applies a pure function to a stream of items, in bounded memory, and holds the encoders."""
 
+    encodes_here: bool
+    """Whether passages are encoded in this process."""
+
     def start(self) -> None:
         """Start what needs starting, so that what keeps it from that is met before anything is written."""
         ...
@@ -65,6 +68,8 @@ class Executor(Protocol):
 
 class InProcess:
     """No workers: one item after the other, here."""
+
+    encodes_here = True
 
     def start(self) -> None:
         """Nothing to start."""
@@ -87,6 +92,8 @@ class Processes:
     The function and the items must be picklable. A program of one's own that asks for workers needs
     the usual ``if __name__ == "__main__":``, since each worker imports it anew.
     """
+
+    encodes_here = True
 
     def __init__(self, workers: int) -> None:
         self._workers = workers

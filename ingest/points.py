@@ -13,18 +13,29 @@ from qdrant_client import models
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
 from encoders.phrases import words_only
-from ingest.blocks import Block, Planned, indexed_text
+from ingest.blocks import Block, Planned
 from ingest.encoding import Vectors
 from ingest.payloads import document_payload, passage_hash, passage_payload
-from ingest.slices import BATCH_PASSAGES, Slice
+from ingest.slices import BATCH_PASSAGES, Slice, texts_of
 from ingest.staleness import SINCE_FIT, unknown_terms
-from ingest.standing import Standing
 from schemas.ids import document_point_id, passage_point_id
 from schemas.spaces import DenseBatch, PointBatch, VectorBatch
 from stores.base import Store
 
 Sums = dict[str, tuple[np.ndarray[Any, Any], int]]
 """Of each document that is not finished the sum of its passages' vectors, and how many those are."""
+
+
+class Learned(Protocol):
+    """Gives the learned vectors of an ingest's batches, in their order; counts the passages whose vectors were made."""
+
+    encoded: int
+    taken_over: int
+    """Passages whose vectors stood already."""
+
+    def begin(self, batch: Sequence[Slice], texts: Sequence[str]) -> Vectors:
+        """Begin with the passages of ``batch``, whose ``texts`` are encoded."""
+        ...
 
 
 class Carried(Protocol):
@@ -61,6 +72,8 @@ class Target:
     """Whether the lexical spaces were fitted without these documents."""
     carried: Carried | None = None
     """What gives the other vectors instead of ``encoder``, where the corpus stands and this is its next generation."""
+    ahead: Learned | None = None
+    """What encodes already, where that was begun beside the reading."""
     batch: int = BATCH_PASSAGES
     """Passages encoded and written together."""
     float16: bool = False
@@ -109,18 +122,18 @@ def begin(
     target: Target,
     lexical: Mapping[str, VectorBatch],
     since: Sequence[Mapping[str, int]] | None,
-    standing: Standing | None = None,
+    source: Learned | None = None,
 ) -> Begun:
-    """Begin with a batch: have encoded elsewhere, or take over of what is ``standing``, what can be."""
+    """Begin with a batch, whose vectors are carried from another generation or come from ``source``."""
     pairs = [(part.planned.document, passage) for part in batch for passage in part.passages]
     ids = [passage_point_id(target.corpus, document.id, passage.position) for document, passage in pairs]
     learned: Vectors = dict
-    if pairs and (target.carried is not None or standing is not None):
-        texts = [indexed_text(document.title, passage.text, target.titles) for document, passage in pairs]
+    if pairs and (target.carried is not None or source is not None):
+        texts = texts_of(batch, target.titles)
         if target.carried is not None:
             learned = target.carried.passages(ids, [passage_hash(*pair) for pair in pairs], texts)
-        elif standing is not None:
-            learned = standing.begin(batch, texts)
+        elif source is not None:
+            learned = source.begin(batch, texts)
     return Begun(batch, ids, learned, lexical, since)
 
 

@@ -39,6 +39,8 @@ class RayExecutor:
 
     """
 
+    encodes_here = False
+
     def __init__(self, workers: int = 0, encoder_workers: int | None = None, address: str | None = None) -> None:
         if encoder_workers is not None and encoder_workers < 1:
             raise UsageError(f"--encoder-workers {encoder_workers}: give 1 or more.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from encoders.base import Encoder
 from ingest.blocks import BlockMaker, BlockSettings, Planned, in_blocks
+from ingest.encoding import counter_beside
 from ingest.executors import Executor
 from ingest.fit import Fitter
 from ingest.payloads import FieldTypes
@@ -27,12 +28,18 @@ class ReadingTimes:
     fit: float = 0.0
 
 
-def block_maker(manifest: CorpusManifest, encoder: Encoder | None, *, sentences: bool) -> BlockMaker:
-    """What makes a corpus's blocks: split by its encoder's tokens, or by the estimate where none counted."""
+def block_maker(
+    manifest: CorpusManifest, encoder: Encoder | None, *, sentences: bool, beside: bool = False
+) -> BlockMaker:
+    """What makes a corpus's blocks: split by its encoder's tokens, or by the estimate where none counted.
+
+    ``beside``: the encoder is at work meanwhile, so that only one that can do both counts its tokens itself.
+    """
     settings = BlockSettings.of(manifest, sentences=sentences)
     if encoder is None or manifest.splitter.counter != "encoder":
         return BlockMaker(settings, manifest.splitter.max_tokens)
-    return BlockMaker(settings, manifest.splitter.max_tokens, encoder.count_tokens, encoder.identity)
+    count = counter_beside(encoder) if beside else encoder.count_tokens
+    return BlockMaker(settings, manifest.splitter.max_tokens, count, encoder.identity)
 
 
 def read_into(
@@ -63,6 +70,7 @@ def read_into(
         if fitter is not None:
             fitter.keep(block)
         spool.append(block)
+    spool.end()
     times.fit = time.perf_counter() - begin - times.read
     return times
 

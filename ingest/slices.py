@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.blocks import Block, Planned
+from ingest.blocks import Block, Planned, indexed_text
 from schemas.documents import Passage
 
 BATCH_PASSAGES = 128
@@ -29,6 +29,15 @@ class Slice:
     row: int
     document_row: int
     number: int
+
+
+def texts_of(batch: Sequence[Slice], titles: bool) -> list[str]:
+    """What is encoded of each passage; ``titles``: with the title of its document."""
+    found: list[str] = []
+    for part in batch:
+        title = part.planned.document.title
+        found += [indexed_text(title, passage.text, titles) for passage in part.passages]
+    return found
 
 
 def slices(block: Block, size: int = BATCH_PASSAGES) -> Iterator[list[Slice]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
@@ -20,65 +21,117 @@ from schemas.documents import Document, Passage, Stretch
 
 
 class Spool:
-    """An append-then-read file of blocks, without their sentences."""
+    """A file of blocks, without their sentences: written at its end, and read from the start as often as wanted.
+
+    One thread may follow what another appends.
+    """
 
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="xunyi-")  # noqa: SIM115 - closed by close()
+        self._grown = threading.Condition()
+        self._size = 0
+        self._ended = False
         self.documents = 0
         self.passages = 0
 
     def append(self, block: Block) -> None:
         """Write one block at the end."""
-        documents = [_row(planned) for planned in block.documents]
-        self._json([documents, block.document_rows])
-        for bags in (block.features, block.words):
-            self._json(None if bags is None else [len(bags), bags.counts.nnz])
-            if bags is not None:
-                self._bytes("\n".join(bags.terms).encode("utf-8", "surrogatepass"))
-                for array in (bags.counts.indptr, bags.counts.indices, bags.counts.data):
-                    self._bytes(array.astype("<i4").tobytes())
+        pieces = list(_pieces(block))
+        with self._grown:
+            self._file.seek(self._size)
+            self._file.write(_length(sum(8 + len(piece) for piece in pieces)))
+            for piece in pieces:
+                self._file.write(_length(len(piece)))
+                self._file.write(piece)
+            self._size = self._file.tell()
+            self._grown.notify_all()
         self.documents += len(block.documents)
         self.passages += block.passages
 
+    def end(self) -> None:
+        """No more is appended: who follows need not wait for it."""
+        with self._grown:
+            self._ended = True
+            self._grown.notify_all()
+
     def close(self) -> None:
         """Let go of the file, and with it of what it holds."""
+        self.end()
         self._file.close()
 
     def __iter__(self) -> Iterator[Block]:
-        end = self._file.seek(0, 2)
+        """The blocks that are there."""
+        return self._blocks(wait=False)
+
+    def follow(self) -> Iterator[Block]:
+        """The blocks, waiting for more until ``end``."""
+        return self._blocks(wait=True)
+
+    def _blocks(self, *, wait: bool) -> Iterator[Block]:
         at = 0
-        while at < end:
-            self._file.seek(at)
-            block = self._block()
-            at = self._file.tell()
-            yield block
+        while True:
+            with self._grown:
+                while wait and at >= self._size and not self._ended:
+                    self._grown.wait()
+                if at >= self._size:
+                    return
+                self._file.seek(at)
+                data = self._file.read(int.from_bytes(self._file.read(8), "little"))
+                at = self._file.tell()
+            yield _block(_Pieces(data))
 
-    def _block(self) -> Block:
-        rows, document_rows = self._read_json()
-        features, words = self._bags(), self._bags()
-        return Block([_planned(row) for row in rows], features, words, document_rows, [])
 
-    def _bags(self) -> Bags | None:
-        shape = self._read_json()
-        if shape is None:
-            return None
-        joined = self._read_bytes().decode("utf-8", "surrogatepass")
-        terms = joined.split("\n") if joined else []
-        indptr, indices, data = (np.frombuffer(self._read_bytes(), dtype="<i4").astype(np.int64) for _ in range(3))
-        return Bags(terms, csr_array((data, indices, indptr), shape=(shape[0], len(terms))))
+class _Pieces:
+    """The pieces of a block, one after the other, each behind its length."""
 
-    def _json(self, value: Any) -> None:
-        self._bytes(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+        self._at = 0
 
-    def _read_json(self) -> Any:
-        return json.loads(self._read_bytes().decode("utf-8", "surrogatepass"))
+    def next(self) -> memoryview:
+        start = self._at + 8
+        self._at = start + int.from_bytes(self._data[self._at : start], "little")
+        return self._data[start : self._at]
 
-    def _bytes(self, data: bytes) -> None:
-        self._file.write(len(data).to_bytes(8, "little"))
-        self._file.write(data)
+    def next_json(self) -> Any:
+        return json.loads(self.next_text())
 
-    def _read_bytes(self) -> bytes:
-        return self._file.read(int.from_bytes(self._file.read(8), "little"))
+    def next_text(self) -> str:
+        return str(self.next(), "utf-8", "surrogatepass")
+
+
+def _pieces(block: Block) -> Iterator[bytes]:
+    yield _json([[_row(planned) for planned in block.documents], block.document_rows])
+    for bags in (block.features, block.words):
+        yield _json(None if bags is None else [len(bags), bags.counts.nnz])
+        if bags is not None:
+            yield "\n".join(bags.terms).encode("utf-8", "surrogatepass")
+            for array in (bags.counts.indptr, bags.counts.indices, bags.counts.data):
+                yield array.astype("<i4").tobytes()
+
+
+def _block(pieces: _Pieces) -> Block:
+    rows, document_rows = pieces.next_json()
+    features, words = _bags(pieces), _bags(pieces)
+    return Block([_planned(row) for row in rows], features, words, document_rows, [])
+
+
+def _bags(pieces: _Pieces) -> Bags | None:
+    shape = pieces.next_json()
+    if shape is None:
+        return None
+    joined = pieces.next_text()
+    terms = joined.split("\n") if joined else []
+    indptr, indices, data = (np.frombuffer(pieces.next(), dtype="<i4").astype(np.int64) for _ in range(3))
+    return Bags(terms, csr_array((data, indices, indptr), shape=(shape[0], len(terms))))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _length(size: int) -> bytes:
+    return size.to_bytes(8, "little")
 
 
 class Sentences:

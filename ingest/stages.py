@@ -13,11 +13,13 @@ from pathlib import Path
 
 from encoders.base import Encoder
 from encoders.lexical import LexicalEncoder
+from ingest.ahead import EncodingAhead, begin_ahead
+from ingest.completion import completed, index
 from ingest.corpus import create_shelves, drop_beginnings, new_manifest, require_agreement
 from ingest.encoding import EncoderRecipe, encoder_for, encoders_of, tokens_sent
 from ingest.executors import Executor
 from ingest.fit import Fitter, write_fit
-from ingest.mending import Losses, find_losses, settle, short_documents
+from ingest.mending import Losses, find_losses, short_documents
 from ingest.naming import keep_names
 from ingest.payloads import FieldTypes
 from ingest.plan import Plan, Planner
@@ -27,17 +29,15 @@ from ingest.readers import Found, MetIds, ReadOptions, Source, told, with_headin
 from ingest.reading import block_maker, documents_of, read_into
 from ingest.rejects import RejectedFile
 from ingest.spool import Spool
-from ingest.staleness import with_staleness
 from ingest.write import write_documents
 from schemas.documents import Document, Rejected
-from schemas.errors import InputError, StoreFull
+from schemas.errors import InputError
 from schemas.ingest import (
     LEXICAL_SPACES,
     CorpusOptions,
     IngestReport,
     SourceReport,
 )
-from schemas.manifest import Counts
 from schemas.spaces import Shelf
 from stores.base import Store, collection_name
 from stores.lookup import StoreTermLookup
@@ -61,6 +61,7 @@ class Run:
         self._stack = stack
         self._seconds: dict[str, float] = {}
         self._encoded = self._taken_over = 0
+        self._ahead: EncodingAhead | None = None
         self.rejected: RejectedFile | None = None
         self.prune = False
         self.dry_run = False
@@ -99,6 +100,10 @@ class Run:
         fields = FieldTypes(self._manifest.payload_fields)
         spool = Spool()
         self._stack.callback(spool.close)
+        if not self._known and not self.dry_run:
+            self._ahead = begin_ahead(spool, self._encoder, self._pool, titles=self._manifest.titles)
+        if self._ahead is not None:
+            self._stack.callback(self._ahead.close)
         items = partial(documents_of, sources, reading, strict, unread=found.unread)
         plan = self._read(sources, items, spool, fields, fitter)
         self._warnings += [
@@ -128,6 +133,11 @@ class Run:
         self._seconds["total"] = time.perf_counter() - started
         self._warnings += told(found.passed_over, reading.kind)
         return self._report(sources, plan, found.passed_over)
+
+    def _reading(self, done: int) -> None:
+        self._progress("read", done, None)
+        if self._ahead is not None:
+            self._ahead.check()
 
     def _with_heading(self, sources: Sequence[Source], heading: str | None) -> Sequence[Source]:
         """The sources with the pattern of headings that was asked for, which is recorded, or else the recorded one."""
@@ -159,11 +169,11 @@ class Run:
             spool,
             items(met),
             planner,
-            block_maker(self._manifest, self._encoder, sentences=fitter is not None),
+            block_maker(self._manifest, self._encoder, sentences=fitter is not None, beside=self._ahead is not None),
             self._pool,
             fields,
             fitter,
-            lambda done: self._progress("read", done, None),
+            self._reading,
         )
         if self.rejected is not None:
             self.rejected.commit()
@@ -231,12 +241,15 @@ class Run:
             self._manifest.titles,
             self._resumed,
             self._fitted_before,
+            ahead=self._ahead,
             float16=self._manifest.storage.datatype == "float16",
         )
         self._progress("encode", 0, spool.passages)
         for done, timings in write_documents(spool, target):
             self._progress("encode", done, spool.passages)
             self._seconds["encode"], self._seconds["write"] = timings.encode, timings.write
+            if self._ahead is not None:
+                self._seconds["encode"] += self._ahead.seconds - self._ahead.waited
             self._encoded, self._taken_over = timings.encoded, timings.taken_over
         self._log_stage("encode", spool.passages)
         self._log_stage("write", spool.passages)
@@ -244,29 +257,21 @@ class Run:
             self._remove()
         started = time.perf_counter()
         self._progress("optimize", 0, None)
-        try:
-            # The vocabulary is fetched by id, and its words are few enough to be compared one by one.
-            for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
-                self._store.optimize(self._collection(shelf))
-        except StoreFull as error:
-            raise StoreFull(f"All is written and can be searched, only indexing is left. {error}") from error
+        # Not the vocabulary: it is fetched by id, and its words are few enough to be compared one by one.
+        shelves = self._collection(Shelf.PASSAGES), self._collection(Shelf.DOCUMENTS)
+        index(self._store, shelves)
         self._seconds["optimize"] = time.perf_counter() - started
         self._log_stage("optimize", spool.passages)
-        if self._fitted_before:
-            fit = with_staleness(self._manifest.fit, self._store, self._collection(Shelf.DOCUMENTS))
-            self._manifest = self._manifest.model_copy(update={"fit": fit})
-        complete = True
-        if self._resumed:
-            shelves = self._collection(Shelf.PASSAGES), self._collection(Shelf.DOCUMENTS)
-            expected = self._manifest.counts.documents - len(self._gone)
-            complete, missing = settle(self._store, self._corpus, *shelves, self._losses, expected)
-            self._warnings += missing
-        counts = Counts(
-            documents=self._store.count(self._collection(Shelf.DOCUMENTS)),
-            passages=self._store.count(self._collection(Shelf.PASSAGES)),
-            terms=self._manifest.counts.terms,
+        self._manifest, missing = completed(
+            self._store,
+            self._manifest,
+            shelves,
+            fitted_before=self._fitted_before,
+            losses=self._losses if self._resumed else None,
+            removed=len(self._gone),
         )
-        self._manifest = self._manifest.model_copy(update={"complete": complete, "counts": counts, "updated": _now()})
+        self._warnings += missing
+        self._manifest = self._manifest.model_copy(update={"updated": _now()})
         self._store.write_manifest(self._manifest)
 
     def _remove(self) -> None:

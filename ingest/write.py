@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ingest.blocks import Block
 from ingest.encoding import batches_ahead
-from ingest.points import Begun, Sums, Target, Written, begin, finish, since_fit
+from ingest.points import Begun, Learned, Sums, Target, Written, begin, finish, since_fit
 from ingest.slices import slices
 from ingest.standing import Standing
 from schemas.errors import StoreUnavailable
@@ -76,12 +76,12 @@ def _encoded(blocks: Iterable[Block], target: Target, timings: Timings) -> Itera
     waiting: deque[Begun] = deque()
     start = time.perf_counter()
     encoder = target.encoder
-    standing = None
-    if encoder is not None and target.carried is None:
-        standing = Standing(target.store, target.corpus, target.passages, encoder, resumed=target.resumed)
-    for begun in _begun(blocks, target, standing):
-        if standing is not None:
-            timings.encoded, timings.taken_over = standing.encoded, standing.taken_over
+    source = target.ahead
+    if source is None and encoder is not None and target.carried is None:
+        source = Standing(target.store, target.corpus, target.passages, encoder, resumed=target.resumed)
+    for begun in _begun(blocks, target, source):
+        if source is not None:
+            timings.encoded, timings.taken_over = source.encoded, source.taken_over
         waiting.append(begun)
         if len(waiting) > ahead:
             written = finish(waiting.popleft(), target, sums)
@@ -95,12 +95,12 @@ def _encoded(blocks: Iterable[Block], target: Target, timings: Timings) -> Itera
         start = time.perf_counter()
 
 
-def _begun(blocks: Iterable[Block], target: Target, standing: Standing | None) -> Iterator[Begun]:
+def _begun(blocks: Iterable[Block], target: Target, source: Learned | None) -> Iterator[Begun]:
     for block in blocks:
         lexical = target.lexical.encode_bags(block.features, block.words) if target.lexical is not None else {}
         since = since_fit(block, target)
         for batch in slices(block, target.batch):
-            yield begin(batch, target, lexical, since, standing)
+            yield begin(batch, target, lexical, since, source)
 
 
 def _writer(work: queue.Queue[Written | None], target: Target, timings: Timings) -> None:

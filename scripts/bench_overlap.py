@@ -40,12 +40,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from encoders.base import Encoder
 from encoders.bundled import BundledEncoder
 from encoders.lexical import LexicalEncoder
-from ingest import CorpusOptions, ReadOptions
+from ingest import CorpusOptions, ReadOptions, stages
 from ingest import write as writing
 from ingest.blocks import Block, in_blocks
 from ingest.corpus import create_shelves, new_manifest
 from ingest.executors import make_executor
-from ingest.fit import Fitter, write_terms
+from ingest.fit import Fitter, write_fit
 from ingest.payloads import FieldTypes
 from ingest.plan import Planner
 from ingest.readers import MetIds, open_sources
@@ -130,10 +130,17 @@ class Bench:
             target = self._target(store, lexical)
             self._timed("writing pass", lambda: [*writing.write_documents(spool, target)])
         spool.close()
-        if not self.elsewhere:
-            self._timed("ingest", lambda: ingest(
-                [self.path], CORPUS, store=self._folder(), options=self.options, workers=self.workers
-            ))  # fmt: skip
+        self._timed("ingest", self._ingest)
+
+    def _ingest(self) -> None:
+        """A whole ingest; an encoder elsewhere has no name by which it could be asked for."""
+        load = stages.encoder_for
+        if self.elsewhere:
+            stages.encoder_for = lambda _: self.encoder
+        try:
+            ingest([self.path], CORPUS, store=self._folder(), options=self.options, workers=self.workers)
+        finally:
+            stages.encoder_for = load
 
     def _timed(self, what: str, run: Callable[[], Any]) -> Any:
         start, busy = time.perf_counter(), time.process_time()
@@ -178,11 +185,8 @@ class Bench:
     def _fit(self, fitter: Fitter, store: Store) -> LexicalEncoder | None:
         if not self.lexical_spaces:
             return None
-        spaces, name = self.manifest.term_spaces, collection_name(CORPUS, 1, Shelf.TERMS)
-        store.create_collection(name, spaces, self.manifest.storage)
-        vocabulary = fitter.finish(lambda terms: write_terms(store, name, CORPUS, terms, spaces))
-        self.manifest = self.manifest.model_copy(update={"fit": vocabulary.stats})
-        return LexicalEncoder(self.manifest, vocabulary)
+        self.manifest, lexical = write_fit(fitter, store, self.manifest)
+        return lexical
 
     def _write(self, batches: Sequence[Any], target: writing.Target) -> None:
         work: queue.Queue[Any] = queue.Queue()

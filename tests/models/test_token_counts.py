@@ -2,11 +2,14 @@
 
 import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from encoders.registry import counter_from_identity, encoder_from_identity, get_encoder
 from ingest.blocks import BlockMaker, BlockSettings
+from ingest.encoding import counter_beside, encodes_beside
 from schemas.errors import EncoderError
 from schemas.manifest import AnalyzerSettings
 
@@ -57,3 +60,18 @@ def test_a_folder_without_its_tokenizer_is_refused(folder, request, tmp_path):
     for load in (lambda: get_encoder(str(copy)), lambda: counter_from_identity(identity)):
         with pytest.raises(EncoderError, match=r"no tokenizer|does not load"):
             load()
+
+
+@pytest.mark.parametrize("folder", ["bge_folder", "qwen_folder", "minilm_folder"])
+def test_tokens_are_counted_by_a_tokenizer_apart_while_the_encoder_is_at_work(folder, request):
+    encoder = get_encoder(str(request.getfixturevalue(folder)))
+    assert encodes_beside(encoder)
+    count = counter_beside(encoder)
+    assert count(TEXTS) == encoder.count_tokens(TEXTS)
+    expected, alone = encoder.count_tokens(TEXTS), encoder.encode_passages(TEXTS[:2])
+    with ThreadPoolExecutor(1) as pool:
+        encoding = [pool.submit(encoder.encode_passages, TEXTS[:2]) for _ in range(8)]
+        while not encoding[-1].done():
+            assert count(TEXTS) == expected
+    for vectors in encoding:
+        np.testing.assert_array_equal(vectors.result()["dense"], alone["dense"])
