@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from encoders.batching import token_batches, windows
+from encoders.interruption import checkpoint
 from encoders.model_files import Hub, folder_revision, loading, model_folder
 from encoders.token_counts import TokenCounter, check_length, check_tokenizer, folder_counter, token_counts, token_ids
 from encoders.torch_device import INT8, choose_device, choose_precision, one_thread_each, require_torch
@@ -192,6 +193,7 @@ class BgeM3Encoder:
         todo = [[parts[i] for i in batch] for batch in batches]
         forward = one_thread_each(self._torch, self._forward) if self._packed and len(todo) > 1 else None
         for batch, done in zip(batches, forward(todo) if forward else map(self._forward, todo), strict=True):
+            checkpoint()
             for position, views in zip(batch, done, strict=True):
                 found[position] = views
         return self._assembled(len(texts), parts, owner, found)

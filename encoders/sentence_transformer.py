@@ -15,6 +15,7 @@ import numpy as np
 
 from encoders.batching import token_batches
 from encoders.folder_facts import POOLINGS, check_pooling, positions, stated_prompts
+from encoders.interruption import checkpoint
 from encoders.model_files import Hub, folder_revision, loading, model_folder
 from encoders.presets import Preset, preset_for, preset_of
 from encoders.remote_code import check_trusted, has_own_code, trusted
@@ -254,6 +255,7 @@ class SentenceTransformerEncoder:
         extra = {"task": task} if task else {}
         total = np.zeros((len(texts), self._dim), dtype=np.float32)
         for batch in token_batches([length + overhead for length in lengths], self._budget):
+            checkpoint()
             vectors = self._model.encode(
                 [parts[i] for i in batch], prompt=prompt, batch_size=len(batch),
                 convert_to_numpy=True, show_progress_bar=False, **extra,

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from encoders.base import Encoder
+from encoders.interruption import Interrupted, interruptible
 from ingest.encoding import Vectors, encodes_beside
 from ingest.executors import Executor
 from ingest.slices import BATCH_PASSAGES, Slice, slices, texts_of
@@ -25,8 +26,7 @@ TOKENS_AHEAD = 256
 class EncodingAhead:
     """Encodes the passages of a spool in a thread, batch by batch as the writing pass will want them.
 
-    Of a corpus that is new: nothing of it stands that could be taken over. ``close`` ends it early, after the batch
-    that is being encoded.
+    Of a corpus that is new: nothing of it stands that could be taken over. ``close`` ends it early.
     """
 
     def __init__(self, spool: Spool, encoder: Encoder, *, titles: bool, size: int = BATCH_PASSAGES) -> None:
@@ -85,6 +85,8 @@ class EncodingAhead:
                     texts = texts_of(batch, self._titles)
                     if texts and not self._encode(texts):
                         return
+        except Interrupted:
+            return
         except BaseException as error:  # handed to the thread that wants the vectors
             with self._changed:
                 self._error = error
@@ -97,7 +99,8 @@ class EncodingAhead:
             if self._closed:
                 return False
         started = time.perf_counter()
-        vectors = self._encoder.encode_passages(texts)
+        with interruptible(lambda: self._closed):
+            vectors = self._encoder.encode_passages(texts)
         self.seconds += time.perf_counter() - started
         with self._changed:
             self._ready.append(vectors)

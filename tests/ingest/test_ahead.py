@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from encoders.bundled import BundledEncoder
+from encoders.interruption import checkpoint
 from encoders.openai_compatible import OpenAICompatibleEncoder
 from ingest import CorpusOptions, ahead, ingest, stages
 from ingest.ahead import EncodingAhead, begin_ahead
@@ -45,6 +46,18 @@ class Slow(BundledEncoder):
     def encode_passages(self, texts):
         self.go.wait(60)
         return super().encode_passages(texts)
+
+
+class Endless(Letters):
+    """An encoder that would not come to the end of a batch."""
+
+    began = threading.Event()
+
+    def encode_passages(self, texts):
+        self.began.set()
+        while True:
+            checkpoint()
+            time.sleep(0.001)
 
 
 class Failing(BundledEncoder):
@@ -170,6 +183,14 @@ def test_a_run_that_is_stopped_while_it_reads_ends_its_encoder(store, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         ingest(rows(tmp_path, 2000), "c", store=store, options=DENSE, progress=progress)
     assert store.list_corpora() == []
+    assert not encoder_threads()
+
+
+def test_a_batch_is_not_waited_for_by_who_stops(spool):
+    spool.append(block("a", 7))
+    working = EncodingAhead(spool, Endless(), titles=False)
+    assert Endless.began.wait(30)
+    working.close()
     assert not encoder_threads()
 
 
