@@ -79,14 +79,13 @@ class QuantizedE5:
                 checkpoint()
                 rows.append(self._encode_one(text, self._wide))
         else:
-            with ThreadPoolExecutor(self._threads) as pool:
-                try:
-                    for row in pool.map(self._encode_one, texts, repeat(self._narrow)):
-                        checkpoint()
-                        rows.append(row)
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+            pool = ThreadPoolExecutor(self._threads)
+            try:
+                for row in pool.map(self._encode_one, texts, repeat(self._narrow)):
+                    checkpoint()
+                    rows.append(row)
+            finally:
+                pool.shutdown(cancel_futures=True)
         return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
     @cached_property

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from encoders.base import Encoder
 from encoders.interruption import Interrupted, interruptible
-from ingest.encoding import Vectors, encodes_beside
+from ingest.encoding import Vectors, encodes_beside, passage_bytes
 from ingest.executors import Executor
 from ingest.slices import BATCH_PASSAGES, Slice, slices, texts_of
 from ingest.spool import Spool
-from schemas.spaces import SpaceKind, VectorBatch
+from schemas.spaces import VectorBatch
 
 AHEAD_BYTES = 32_000_000
 """The most vectors that wait for the writing pass, roughly: 20,000 passages of 384 dimensions. An encoder that is
@@ -35,7 +35,7 @@ class EncodingAhead:
         self._encoder = encoder
         self._titles = titles
         self._size = size
-        self._most = max(1, AHEAD_BYTES // (_bytes_of_a_passage(encoder) * size))
+        self._most = max(1, AHEAD_BYTES // (passage_bytes(encoder, TOKENS_AHEAD) * size))
         self._ready: deque[Mapping[str, VectorBatch]] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -49,9 +49,9 @@ class EncodingAhead:
         self._thread = threading.Thread(target=self._run, name="xunyi-encoder", daemon=True)
         self._thread.start()
 
-    def begin(self, batch: Sequence[Slice], texts: Sequence[str]) -> Vectors:
+    def begin(self, batch: Sequence[Slice]) -> Vectors:
         """The vectors of the next batch, which is this one, to be waited for when they are wanted."""
-        self.encoded += len(texts)
+        self.encoded += sum(len(part.passages) for part in batch)
         return self._next
 
     def check(self) -> None:
@@ -113,10 +113,3 @@ def begin_ahead(spool: Spool, encoder: Encoder | None, executor: Executor, *, ti
     if encoder is None or not executor.encodes_here or not encodes_beside(encoder):
         return None
     return EncodingAhead(spool, encoder, titles=titles)
-
-
-def _bytes_of_a_passage(encoder: Encoder) -> int:
-    numbers = (
-        (space.dim or 0) * (TOKENS_AHEAD if space.kind is SpaceKind.MULTI else 1) for space in encoder.spaces.values()
-    )
-    return max(1000, 4 * sum(numbers))

@@ -15,7 +15,7 @@ from encoders.token_counts import TokenCounter
 from schemas.errors import EncoderMismatch
 from schemas.ingest import LEXICAL_SPACES, CorpusOptions
 from schemas.manifest import CorpusManifest
-from schemas.spaces import VectorBatch
+from schemas.spaces import SpaceKind, VectorBatch
 
 Vectors = Callable[[], Mapping[str, VectorBatch]]
 """Gives the vectors of a batch's passages in the spaces that are not lexical, waiting for them if it must."""
@@ -82,6 +82,14 @@ class Fill:
 
     here: LearnedEncoders
     load: FillRecipe
+
+
+def passage_bytes(encoder: Encoder, tokens: int) -> int:
+    """Bytes that the vectors of a passage take, roughly; it is reckoned to have ``tokens`` in a multi-vector space."""
+    numbers = sum(
+        (space.dim or 0) * (tokens if space.kind is SpaceKind.MULTI else 1) for space in encoder.spaces.values()
+    )
+    return max(numbers * 4, 1000)
 
 
 def begin_encoding(encoder: Encoder, texts: Sequence[str]) -> Vectors:

@@ -33,8 +33,8 @@ class Learned(Protocol):
     taken_over: int
     """Passages whose vectors stood already."""
 
-    def begin(self, batch: Sequence[Slice], texts: Sequence[str]) -> Vectors:
-        """Begin with the passages of ``batch``, whose ``texts`` are encoded."""
+    def begin(self, batch: Sequence[Slice]) -> Vectors:
+        """Begin with the passages of ``batch``, of which there are some."""
         ...
 
 
@@ -128,12 +128,11 @@ def begin(
     pairs = [(part.planned.document, passage) for part in batch for passage in part.passages]
     ids = [passage_point_id(target.corpus, document.id, passage.position) for document, passage in pairs]
     learned: Vectors = dict
-    if pairs and (target.carried is not None or source is not None):
-        texts = texts_of(batch, target.titles)
-        if target.carried is not None:
-            learned = target.carried.passages(ids, [passage_hash(*pair) for pair in pairs], texts)
-        elif source is not None:
-            learned = source.begin(batch, texts)
+    if pairs and target.carried is not None:
+        hashes = [passage_hash(*pair) for pair in pairs]
+        learned = target.carried.passages(ids, hashes, texts_of(batch, target.titles))
+    elif pairs and source is not None:
+        learned = source.begin(batch)
     return Begun(batch, ids, learned, lexical, since)
 
 

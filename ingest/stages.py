@@ -93,14 +93,14 @@ class Run:
         standing = self._collection(Shelf.DOCUMENTS) if self._known and not self._losses.documents_gone else None
         named = keep_names(found.sources, self._store, standing)
         sources = self._with_heading(named.sources, reading.heading)
-        fitter = None
-        if any(name in self._manifest.spaces for name in LEXICAL_SPACES) and not self._known and not self.dry_run:
+        fitter, makes_new = None, not self._known and not self.dry_run
+        if makes_new and any(name in self._manifest.spaces for name in LEXICAL_SPACES):
             fitter = Fitter(self._manifest)
             self._stack.callback(fitter.close)
         fields = FieldTypes(self._manifest.payload_fields)
         spool = Spool()
         self._stack.callback(spool.close)
-        if not self._known and not self.dry_run:
+        if makes_new:
             self._ahead = begin_ahead(spool, self._encoder, self._pool, titles=self._manifest.titles)
         if self._ahead is not None:
             self._stack.callback(self._ahead.close)

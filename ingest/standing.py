@@ -16,12 +16,11 @@ from qdrant_client import models
 from encoders.base import Encoder
 from ingest.blocks import Planned
 from ingest.copying import PAGE, encode_the_rest
-from ingest.encoding import Vectors
+from ingest.encoding import Vectors, passage_bytes
 from ingest.payloads import passage_hash
-from ingest.slices import Slice
+from ingest.slices import Slice, texts_of
 from ingest.stored import payload_of
 from schemas.ids import passage_point_id
-from schemas.spaces import SpaceKind
 from stores.base import Store
 
 KEPT_BYTES = 64_000_000
@@ -52,25 +51,24 @@ class Standing:
     ``taken_over`` and ``encoded`` count passages.
     """
 
-    def __init__(self, store: Store, corpus: str, passages: str, encoder: Encoder, *, resumed: bool) -> None:
-        """``passages`` is their collection, ``resumed`` whether an earlier run was cut off."""
+    def __init__(
+        self, store: Store, corpus: str, passages: str, encoder: Encoder, *, titles: bool, resumed: bool
+    ) -> None:
+        """``passages``: their collection; ``titles``: encode them as well; ``resumed``: an earlier run was cut off."""
         self._store = store
         self._corpus = corpus
         self._collection = passages
         self._encoder = encoder
+        self._titles = titles
         self._resumed = resumed
         self._documents: dict[str, _Old | None] = {}
-        numbers = sum(
-            (space.dim or 0) * (TOKENS_KEPT if space.kind is SpaceKind.MULTI else 1)
-            for space in encoder.spaces.values()
-        )
-        self._most_kept = KEPT_BYTES // max(numbers * 4, 1000)
+        self._most_kept = KEPT_BYTES // passage_bytes(encoder, TOKENS_KEPT)
         self.taken_over = 0
         self.encoded = 0
 
-    def begin(self, batch: Sequence[Slice], texts: Sequence[str]) -> Vectors:
-        """Begin with the passages of ``batch``, whose ``texts`` are encoded where nothing of the same stands."""
-        found = self._found(batch)
+    def begin(self, batch: Sequence[Slice]) -> Vectors:
+        """Begin with the passages of ``batch``, which are encoded where nothing of the same stands."""
+        texts, found = texts_of(batch, self._titles), self._found(batch)
         self.taken_over += len(found)
         self.encoded += len(texts) - len(found)
         return encode_the_rest(self._encoder, texts, found, self._encoder.spaces)

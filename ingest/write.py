@@ -78,7 +78,9 @@ def _encoded(blocks: Iterable[Block], target: Target, timings: Timings) -> Itera
     encoder = target.encoder
     source = target.ahead
     if source is None and encoder is not None and target.carried is None:
-        source = Standing(target.store, target.corpus, target.passages, encoder, resumed=target.resumed)
+        source = Standing(
+            target.store, target.corpus, target.passages, encoder, titles=target.titles, resumed=target.resumed
+        )
     for begun in _begun(blocks, target, source):
         if source is not None:
             timings.encoded, timings.taken_over = source.encoded, source.taken_over

@@ -128,7 +128,7 @@ def test_an_encoder_that_is_quicker_than_the_rest_waits_and_none_is_lost(spool, 
     for found in spool:
         for batch in slices(found, 3):
             texts = texts_of(batch, False)
-            got = working.begin(batch, texts)()["dense"]
+            got = working.begin(batch)()["dense"]
             assert got[:, 0].tolist() == [ord(text) for text in texts]
     assert working.encoded == len(encoder.given) == 42
     working.close()
