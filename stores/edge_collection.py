@@ -262,8 +262,7 @@ class EdgeCollection:
     # -- care ------------------------------------------------------------------------------
     def optimize(self) -> None:
         """Make the segments that were written to unchangeable, with their indexes."""
-        for part in self._parts.visited():
-            part.optimize()
+        self._parts.optimize()
 
 
 def _merged(found: Sequence[list[Any]], most: int, ranked: bool) -> list[Any]:

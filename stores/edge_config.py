@@ -15,6 +15,9 @@ SEGMENT_MB = 32
 three times as large as its vectors, and making it unchangeable takes as much again; so this bounds the memory
 of an ingest."""
 
+PLAIN_SEGMENT_MB = 16
+"""The same of segments without a graph. They cost little to make and are joined once, so they may be small."""
+
 JOINED_MB = 200
 """The most vectors in a segment that others are joined into, where vectors are long. A graph's search costs hardly
 more in a large segment than in a small one, so fewer are quicker to ask: of 100,000 vectors of 384 dimensions in
@@ -39,8 +42,22 @@ THREADS = 4
 """Threads of a search where there are several segments: more than cores, since segments differ in size."""
 
 
-def config_of(spaces: Sequence[Space], storage: StorageSettings, segments: int = 1) -> edge.EdgeConfig:
-    """The engine's configuration for a collection of these spaces, which has so many ``segments``."""
+def config_of(
+    spaces: Sequence[Space], storage: StorageSettings, segments: int = 1, *, filling: bool = False
+) -> edge.EdgeConfig:
+    """The engine's configuration for a collection of these spaces, which has so many ``segments``.
+
+    While a collection is ``filling`` its segments get their sparse index alone: what makes searches quick, graphs and
+    small copies, is made once, when segments are joined. The engine makes it anew for every segment of another
+    configuration than it was opened with.
+    """
+    if filling:
+        plain = {
+            "hnsw_m": 0,
+            "quantization": "none",
+            "max_segment_mb": min(filled_bytes(storage), joined_bytes(spaces, storage)) // 1_000_000,
+        }
+        storage = storage.model_copy(update=plain)
     dense = {space.name: _dense(space, storage) for space in spaces if space.kind is not SpaceKind.SPARSE}
     # Cold: read from the file, which the system caches, where the default would hold it in memory twice.
     params = edge.EdgeSparseVectorParams(memory=edge.Memory.Cold)
@@ -63,9 +80,10 @@ def config_of(spaces: Sequence[Space], storage: StorageSettings, segments: int =
     )
 
 
-def filled_bytes(storage: StorageSettings) -> int:
-    """How many bytes of vectors fill a segment that is written to."""
-    return min(storage.max_segment_mb or SEGMENT_MB, SEGMENT_MB) * 1_000_000
+def filled_bytes(storage: StorageSettings, *, plain: bool = False) -> int:
+    """How many bytes of vectors fill a segment that is written to; of a ``plain`` one, which gets no graph, fewer."""
+    most = PLAIN_SEGMENT_MB if plain else SEGMENT_MB
+    return min(storage.max_segment_mb or most, most) * 1_000_000
 
 
 def joined_bytes(spaces: Sequence[Space], storage: StorageSettings) -> int:
@@ -76,6 +94,12 @@ def joined_bytes(spaces: Sequence[Space], storage: StorageSettings) -> int:
         return JOINED_MB * 1_000_000
     sparse = any(space.kind is SpaceKind.SPARSE for space in spaces)
     return SEGMENT_MB * 1_000_000 // (2 if sparse else 1)
+
+
+def joins_graphs(spaces: Sequence[Space], storage: StorageSettings) -> bool:
+    """Whether segments with graphs are joined: they are, where a joined one is larger than one that is filled."""
+    graphs = storage.hnsw_m != 0 and any(space.kind is SpaceKind.DENSE for space in spaces)
+    return graphs and joined_bytes(spaces, storage) > filled_bytes(storage)
 
 
 def resolved(spaces: Sequence[Space], storage: StorageSettings) -> StorageSettings:

@@ -1,7 +1,12 @@
-"""A part of an embedded collection: one shard of the engine. A part that is full lets go of its memory when closed."""
+"""A part of an embedded collection: one shard of the engine. A part that is full lets go of its memory when closed.
+
+While a new part is filled its segments get no graphs, which would be made again with every join of segments. They are
+made once, when the part is full or the ingest at its end, and in a process of its own where the part is large.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +15,18 @@ import numpy as np
 import qdrant_edge as edge
 from qdrant_client import models
 
+from schemas.errors import StoreLocked
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores import edge_translation as translate
 from stores.base import PayloadIndexType, rows_without
 from stores.disk_room import COPIES, SMALL_RESERVE, allocated, filled_by_reading, require_room
-from stores.edge_config import config_of, filled_bytes, joined_bytes
+from stores.edge_config import config_of, filled_bytes, joined_bytes, joins_graphs
 from stores.edge_errors import engine
 from stores.edge_memory import give_back
 from stores.edge_results import record, selection
+from stores.edge_segments import graph_edges, segments
+from stores.joining import Joining
 
 UPSERT_POINTS = 2000
 """Points handed to the engine in one operation; each operation is written to its log whole."""
@@ -29,6 +37,15 @@ by doubling. Segments indexed early on that account are joined later, up to the 
 
 MAPPED_BYTES = 24_000_000
 """Written bytes after which the pages of the collection's files are given back."""
+
+APART_BYTES = 150_000_000
+"""Bytes on disk of a part whose segments are joined in a process of its own: starting one takes half a second."""
+
+WRITTEN_BYTES = 8_000_000
+"""Bytes written since the last join of segments, below which there is hardly anything to join."""
+
+LEAVING = 10.0
+"""Seconds to wait for a process that joined this part's segments to be gone, where who began it was killed."""
 
 _COLD = edge.Memory.Cold
 _SCHEMAS: dict[str, Any] = {
@@ -49,24 +66,38 @@ class EdgePart:
     def __init__(self, name: str, folder: Path, spaces: Mapping[str, Space], storage: StorageSettings) -> None:
         self.folder = folder
         self._name = name
+        self._by_name = spaces
         self._spaces = list(spaces.values())
         self._storage = storage
         self._filling = 0
         self._mapped = 0
+        self.changed = False
+        """Whether anything was written since the part was opened, or its segments joined."""
         self._open()
 
-    def _open(self) -> None:
-        config = config_of(self._spaces, self._storage, self._segments())
+    def _open(self, *, filling: bool = False) -> None:
+        self._plain = filling
+        self._bare = self._without_graphs()
+        config = config_of(self._spaces, self._storage, segments(self.folder), filling=filling)
         self._threads = config.max_search_threads
         # The engine maps the indexes of fields, and reads them, before it says anything.
         wanted = filled_by_reading(self.folder.glob("segments/*/payload_index"))
         if wanted:
             require_room(self.folder, wanted, SMALL_RESERVE)
-        with engine(self._name, opening=self.folder):
-            self._shard = edge.EdgeShard.load(str(self.folder), config)
+        give_up = time.monotonic() + LEAVING
+        while True:
+            try:
+                with engine(self._name, opening=self.folder):
+                    self._shard = edge.EdgeShard.load(str(self.folder), config)
+                return
+            except StoreLocked:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(0.05)
 
-    def _segments(self) -> int:
-        return sum(1 for _ in (self.folder / "segments").glob("*-*"))
+    def _without_graphs(self) -> bool:
+        """Whether segments may go without until they are joined: the engine would take away what graphs there are."""
+        return joins_graphs(self._spaces, self._storage) and not any(graph_edges(self.folder, self._spaces))
 
     @staticmethod
     def create(name: str, folder: Path, spaces: Mapping[str, Space], storage: StorageSettings) -> None:
@@ -95,6 +126,7 @@ class EdgePart:
     def upsert(self, batch: PointBatch) -> None:
         """Write points whole, durable when this returns."""
         size = self._require_room(batch)
+        self.changed = True
         with engine(self._name):
             for start in range(0, len(batch), UPSERT_POINTS):
                 rows = range(start, min(start + UPSERT_POINTS, len(batch)))
@@ -105,6 +137,7 @@ class EdgePart:
     def update_vectors(self, batch: PointBatch) -> None:
         """Write the batch's spaces of points that stand; the rest of them stays."""
         size = self._require_room(batch)
+        self.changed = True
         with engine(self._name):
             present = {str(r.id) for r in self._shard.retrieve(list(batch.ids), False, False)}
             vectors = [
@@ -125,6 +158,7 @@ class EdgePart:
         """One operation of the engine, durable when this returns."""
         # Opening may have taken what was free: the engine sets 34 MB aside for its log.
         require_room(self.folder, reserve=SMALL_RESERVE)
+        self.changed = True
         with engine(self._name):
             self._shard.update(operation)
             self._shard.flush()
@@ -176,21 +210,54 @@ class EdgePart:
             return [list(found) for found in self._shard.query_batch(edge.QueryBatchRequest(list(requests)))]
 
     # -- care ------------------------------------------------------------------------------
+    @property
+    def joins_apart(self) -> bool:
+        """Whether there is so much to join that a process of its own does it."""
+        if not joins_graphs(self._spaces, self._storage):
+            return False
+        # Segments without a graph may be of an ingest that was cut off.
+        written = self._filling >= WRITTEN_BYTES or 0 in graph_edges(self.folder, self._spaces)
+        return written and allocated(self.folder) >= APART_BYTES
+
     def optimize(self) -> None:
         """Make the segments that were written to unchangeable, with their indexes."""
+        if self.joins_apart:
+            self.close()
+            try:
+                self.join_apart().finish()
+            finally:
+                self._open()
+            self._filling, self.changed = 0, False
+            return
+        if self._plain:
+            self.close()
+            self._open()
+        self._optimize()
+        self._bare = self._without_graphs()
+        self.changed = False
+
+    def join_apart(self) -> Joining:
+        """Begin it in a process of its own, with this part closed until that is done."""
+        self._require_room_to_join()
+        return Joining(self._name, self.folder, self._by_name, self._storage)
+
+    def _require_room_to_join(self) -> None:
         # The old segments stand until the new one is whole; no more are joined than fill one.
         joined = joined_bytes(self._spaces, self._storage)
         require_room(self.folder, min(allocated(self.folder), COPIES * 2 * joined))
+
+    def _optimize(self) -> None:
+        self._require_room_to_join()
         # Before as well: what is built now comes on top of what is mapped.
         give_back(self.folder)
         with engine(self._name):
             self._shard.optimize()
             self._shard.flush()
         self._filling = self._mapped = 0
-        if self._threads != config_of(self._spaces, self._storage, self._segments()).max_search_threads:
+        if self._threads != config_of(self._spaces, self._storage, segments(self.folder)).max_search_threads:
             # The engine takes the number of its threads only when it opens.
             self.close()
-            self._open()
+            self._open(filling=self._plain)
         give_back(self.folder)
 
     def _require_room(self, batch: PointBatch) -> int:
@@ -205,11 +272,20 @@ class EdgePart:
         sparse = [size for size, found in zip(sizes, batch.vectors.values(), strict=True) if hasattr(found, "nnz")]
         self._filling += max(max(sizes, default=0), SPARSE_IN_MEMORY * sum(sparse))
         self._mapped += size
-        if self._filling >= filled_bytes(self._storage):
+        if self._bare and self._filling >= filled_bytes(self._storage, plain=True):
+            self._index_plain()
+        elif self._filling >= filled_bytes(self._storage):
             self.optimize()
         elif self._mapped >= MAPPED_BYTES:
             self._mapped = 0
             give_back(self.folder)
+
+    def _index_plain(self) -> None:
+        """Index what was written, but for graphs and small copies."""
+        if not self._plain:
+            self.close()
+            self._open(filling=True)
+        self._optimize()
 
 
 def _text_bytes(payload: Mapping[str, Any]) -> int:

@@ -27,6 +27,7 @@ from stores.base import PayloadIndexType
 from stores.edge_memory import give_back
 from stores.edge_part import EdgePart
 from stores.files import remove, sync_folder
+from stores.joining import Joining
 from stores.part_ids import PartIds, keys_of
 
 PART_POINTS = 100_000
@@ -44,11 +45,17 @@ _FOLDER = re.compile(r"shard(-[0-9]+)?")
 
 @dataclass(slots=True)
 class _Place:
-    """One part. ``ids`` where it is full; ``points`` where they are known without opening it; when it was ``used``."""
+    """One part.
+
+    ``ids`` where it is full, ``joining`` while another process has it, ``joined`` where nothing was written since its
+    segments were; ``points`` where they are known without opening it, and when it was ``used``.
+    """
 
     folder: Path
     ids: PartIds | None = None
     part: EdgePart | None = None
+    joining: Joining | None = None
+    joined: bool = False
     points: int | None = None
     used: int = 0
 
@@ -96,6 +103,10 @@ class Parts:
         """Flush and let go of all files."""
         for place in self._places:
             place.ids = None
+            if place.joining is not None:
+                # What is left undone is done with the next ingest.
+                place.joining.stop()
+                place.joining = None
             if place.part is not None:
                 place.part.close()
                 place.part = None
@@ -169,10 +180,18 @@ class Parts:
                 self._fill(last, last.part)
 
     def _fill(self, place: _Place, part: EdgePart) -> None:
-        part.optimize()
+        apart = part.joins_apart
+        if not apart:
+            part.optimize()
+            place.joined = True
         place.ids = self._list_ids(place, part)
         self._shut(place, part)
         give_back(self._folder)
+        if apart:
+            # No more than one behind: they would be as many as are written before the first is done.
+            for other in self._places:
+                _finish(other)
+            place.joining = part.join_apart()
 
     def _another(self) -> _Place:
         """A new part, under its own name only when it is whole."""
@@ -190,11 +209,21 @@ class Parts:
         sync_folder(self._folder)
         return _Place(folder)
 
+    def optimize(self) -> None:
+        """Join the segments of every part that was written to."""
+        for place in self._places:
+            _finish(place)
+            if not place.joined or (place.part is not None and place.part.changed):
+                with self._visit(place) as part:
+                    part.optimize()
+                place.joined = True
+
     # -- inside ----------------------------------------------------------------------------
     def _opened(self, place: _Place) -> EdgePart:
         if place.part is None:
             if not self._may_open:
                 raise StoreError(f"{place.folder} was not open when this process was forked.")
+            _finish(place)
             place.part = EdgePart(self._name, place.folder, self._spaces, self._storage)
             place.points = None
         place.used = self._accesses
@@ -226,6 +255,7 @@ class Parts:
         """Close the part of a place, of which is then known how many points it has."""
         place.points = part.count()
         place.part = None
+        place.joined = place.joined and not part.changed
         part.close()
 
     def _ids_of(self, place: _Place) -> PartIds:
@@ -246,6 +276,13 @@ class Parts:
 
         PartIds.write(_ids_file(place.folder), pages())
         return PartIds(_ids_file(place.folder))
+
+
+def _finish(place: _Place) -> None:
+    joining, place.joining = place.joining, None
+    if joining is not None:
+        joining.finish()
+        place.joined = True
 
 
 def part_folders(folder: Path) -> list[Path]:
