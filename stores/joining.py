@@ -21,6 +21,7 @@ from schemas.spaces import Space
 from schemas.storage import StorageSettings
 from stores.edge_config import config_of
 from stores.edge_errors import engine
+from stores.edge_memory import give_back
 
 _ROOT = Path(__file__).parent.parent
 _TURN = threading.Semaphore(1)
@@ -107,6 +108,8 @@ def _main() -> None:
     spaces = [Space.model_validate(space) for space in asked["spaces"]]
     try:
         shard = edge.EdgeShard.load(asked["part"], config_of(spaces, StorageSettings.model_validate(asked["storage"])))
+        # Opening reads files whole; what is wanted of them to join them is less.
+        give_back(Path(asked["part"]))
         shard.optimize()
         shard.flush()
         shard.close()
