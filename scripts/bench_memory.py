@@ -1,8 +1,9 @@
 """Peak memory of ``xunyi ingest`` as its input grows.
 
 Makes files of records of each size, ingests each with a process of its own, and prints the peak
-resident memory, how much of that was not file-backed, what it took together with the process that
-trains Word2Vec, and the first as a ratio to the smallest file's.
+resident memory (of that process, or of one it started where that held more), how much of its own was
+not file-backed, what all took together (the one that trains Word2Vec, those that join segments), and
+the first as a ratio to the smallest file's.
 
     python scripts/bench_memory.py [--megabytes 10 30 100] [--language zh|en] [--format jsonl|csv]
     python scripts/bench_memory.py --megabytes 10 100 1000        # several hours

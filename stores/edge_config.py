@@ -26,7 +26,7 @@ one segment a quarter of what six take, for a quarter more time to build (``scri
 LONG_VECTOR_BYTES = 1024
 """Vectors of so many bytes (256 dimensions) are compared by a copy of one byte a number first, at a third of the
 time. Where no vector is that long, a point's sparse ones are most of it: joining two segments holds some ten times
-their bytes then, so such a collection's segments stay at half of ``SEGMENT_MB``."""
+their bytes then, so such a collection's segments stay as large as they are filled, a quarter of ``SEGMENT_MB``."""
 
 HNSW_M, HNSW_EF_CONSTRUCT = 16, 64
 """Edges a node as Qdrant has it; candidates fewer than its 100, since segments are small."""
@@ -68,8 +68,8 @@ def config_of(
     segment_kb = joined_bytes(spaces, storage) // 1000
     threshold = storage.indexing_threshold_kb
     if threshold is None:
-        # A segment that is full must be indexed, or it would go on growing.
-        threshold = min(INDEXING_THRESHOLD_KB, segment_kb)
+        # A segment that is full must be indexed, or it would go on growing; it may be so with several spaces' vectors.
+        threshold = min(INDEXING_THRESHOLD_KB, segment_kb // 2)
     return edge.EdgeConfig(
         vectors=dense,
         sparse_vectors=sparse,
@@ -93,7 +93,7 @@ def joined_bytes(spaces: Sequence[Space], storage: StorageSettings) -> int:
     if any(_is_long(space) for space in spaces):
         return JOINED_MB * 1_000_000
     sparse = any(space.kind is SpaceKind.SPARSE for space in spaces)
-    return SEGMENT_MB * 1_000_000 // (2 if sparse else 1)
+    return SEGMENT_MB * 1_000_000 // (4 if sparse else 1)
 
 
 def joins_graphs(spaces: Sequence[Space], storage: StorageSettings) -> bool:
