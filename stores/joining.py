@@ -70,11 +70,15 @@ class Joining:
         self._thread.join()
 
     def _run(self) -> None:
+        while not _TURN.acquire(timeout=0.1):
+            if self._stopped.is_set():
+                return
         try:
-            with _TURN:
-                self._join()
+            self._join()
         except OSError as error:
             self._why = f"{self._part} could not be indexed: {error.strerror or error}; run the command again"
+        finally:
+            _TURN.release()
 
     def _join(self) -> None:
         if self._stopped.is_set():
@@ -96,8 +100,8 @@ def _end_with(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit("the process that asked for it is gone")
+        if os.getppid() != parent:
+            raise SystemExit("the process that asked for it is gone")
 
 
 def _main() -> None:

@@ -226,6 +226,14 @@ def test_a_process_that_is_killed_is_a_sentence_where_the_part_is_next_wanted(tm
         assert store.count(NAME) == 1000
 
 
+def test_a_join_that_waits_for_its_turn_can_be_given_up(tmp_path):
+    spaces = {space.name: space for space in SPACES}
+    with joining._TURN:
+        waiting = joining.Joining(NAME, tmp_path, spaces, GRAPHS)
+        # It would wait for ever.
+        waiting.stop()
+
+
 JOINER = """
 import sys
 from pathlib import Path
