@@ -122,13 +122,11 @@ def children_of(process: int) -> list[int]:
     return [*found, *(later for child in found for later in children_of(child))]
 
 
-def ingest(
-    path: Path, store: Path, spaces: str, encoder: str | None, trace: Path | None, part_points: int | None
-) -> dict:
+def ingest(path: Path, store: Path, spaces: str, trace: Path | None, part_points: int | None) -> dict:
     """One ``xunyi ingest`` in a process of its own: its report and its peaks in MB."""
     if part_points is None:
         command = [sys.executable, "-m", "cli", "ingest", str(path), "--corpus", "bench", "--store", str(store)]
-        command += ["--as", "records", "--spaces", spaces, "--json", *(["--encoder", encoder] if encoder else [])]
+        command += ["--as", "records", "--spaces", spaces, "--json"]
     else:
         command = [sys.executable, "-c", IN_PARTS, str(path), str(store), spaces, str(part_points)]
     report = store.with_suffix(".json")
@@ -164,7 +162,6 @@ def main() -> None:
     parser.add_argument("--format", choices=["jsonl", "csv"], default="jsonl")
     parser.add_argument("--text", type=Path, help="take sentences from this UTF-8 file")
     parser.add_argument("--spaces", default="tfidf,word2vec")
-    parser.add_argument("--encoder", help="the model of the dense space, as the command line has it; not in parts")
     parser.add_argument("--folder", type=Path, help="where to work [default: the system's temporary folder]")
     parser.add_argument("--trace", type=Path, help="append seconds, resident and anonymous MB to this file")
     parser.add_argument("--part-points", type=int, help="points of a part of the store [default: as it has them]")
@@ -180,8 +177,7 @@ def main() -> None:
             path = Path(folder) / f"records.{arguments.format}"
             texts = texts_from(arguments.text) if arguments.text else made_texts(arguments.language)
             write_records(path, texts, megabytes)
-            store = Path(folder) / "store"
-            found = ingest(path, store, arguments.spaces, arguments.encoder, arguments.trace, arguments.part_points)
+            found = ingest(path, Path(folder) / "store", arguments.spaces, arguments.trace, arguments.part_points)
             report, peak = found["report"], found["peak"]
             first = first or peak
             print(

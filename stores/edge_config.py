@@ -52,12 +52,8 @@ def config_of(
     configuration than it was opened with.
     """
     if filling:
-        plain = {
-            "hnsw_m": 0,
-            "quantization": "none",
-            "max_segment_mb": min(filled_bytes(storage), joined_bytes(spaces, storage)) // 1_000_000,
-        }
-        storage = storage.model_copy(update=plain)
+        most = filled_bytes(storage, plain=True) // 1_000_000
+        storage = storage.model_copy(update={"hnsw_m": 0, "quantization": "none", "max_segment_mb": most})
     dense = {space.name: _dense(space, storage) for space in spaces if space.kind is not SpaceKind.SPARSE}
     # Cold: read from the file, which the system caches, where the default would hold it in memory twice.
     params = edge.EdgeSparseVectorParams(memory=edge.Memory.Cold)

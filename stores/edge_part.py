@@ -66,7 +66,6 @@ class EdgePart:
     def __init__(self, name: str, folder: Path, spaces: Mapping[str, Space], storage: StorageSettings) -> None:
         self.folder = folder
         self._name = name
-        self._by_name = spaces
         self._spaces = list(spaces.values())
         self._storage = storage
         self._filling = 0
@@ -77,7 +76,6 @@ class EdgePart:
 
     def _open(self, *, filling: bool = False) -> None:
         self._plain = filling
-        self._bare = self._without_graphs()
         config = config_of(self._spaces, self._storage, segments(self.folder), filling=filling)
         self._threads = config.max_search_threads
         # The engine maps the indexes of fields, and reads them, before it says anything.
@@ -228,18 +226,21 @@ class EdgePart:
             finally:
                 self._open()
             self._filling, self.changed = 0, False
-            return
+        else:
+            self.optimize_here()
+
+    def optimize_here(self) -> None:
+        """The same in this process, however much there is to join."""
         if self._plain:
             self.close()
             self._open()
         self._optimize()
-        self._bare = self._without_graphs()
         self.changed = False
 
     def join_apart(self) -> Joining:
         """Begin it in a process of its own, with this part closed until that is done."""
         self._require_room_to_join()
-        return Joining(self._name, self.folder, self._by_name, self._storage)
+        return Joining(self._name, self.folder, self._spaces, self._storage)
 
     def _require_room_to_join(self) -> None:
         # The old segments stand until the new one is whole; no more are joined than fill one.
@@ -272,7 +273,7 @@ class EdgePart:
         sparse = [size for size, found in zip(sizes, batch.vectors.values(), strict=True) if hasattr(found, "nnz")]
         self._filling += max(max(sizes, default=0), SPARSE_IN_MEMORY * sum(sparse))
         self._mapped += size
-        if self._bare and self._filling >= filled_bytes(self._storage, plain=True):
+        if self._filling >= filled_bytes(self._storage, plain=True) and self._without_graphs():
             self._index_plain()
         elif self._filling >= filled_bytes(self._storage):
             self.optimize()

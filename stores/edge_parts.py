@@ -182,7 +182,7 @@ class Parts:
     def _fill(self, place: _Place, part: EdgePart) -> None:
         apart = part.joins_apart
         if not apart:
-            part.optimize()
+            part.optimize_here()
             place.joined = True
         place.ids = self._list_ids(place, part)
         self._shut(place, part)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.spaces import Space
@@ -33,14 +33,14 @@ _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 class Joining:
     """A part, closed, whose segments are being joined; ``finish`` or ``stop`` it before anybody opens the part."""
 
-    def __init__(self, name: str, part: Path, spaces: Mapping[str, Space], storage: StorageSettings) -> None:
+    def __init__(self, name: str, part: Path, spaces: Sequence[Space], storage: StorageSettings) -> None:
         self._name = name
         self._part = part
         self._asked = json.dumps(
             {
                 "parent": os.getpid(),
                 "part": str(part.resolve()),
-                "spaces": [space.model_dump(mode="json") for space in spaces.values()],
+                "spaces": [space.model_dump(mode="json") for space in spaces],
                 "storage": storage.model_dump(mode="json"),
             }
         )

@@ -227,9 +227,8 @@ def test_a_process_that_is_killed_is_a_sentence_where_the_part_is_next_wanted(tm
 
 
 def test_a_join_that_waits_for_its_turn_can_be_given_up(tmp_path):
-    spaces = {space.name: space for space in SPACES}
     with joining._TURN:
-        waiting = joining.Joining(NAME, tmp_path, spaces, GRAPHS)
+        waiting = joining.Joining(NAME, tmp_path, SPACES, GRAPHS)
         # It would wait for ever.
         waiting.stop()
 
