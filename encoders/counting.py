@@ -15,21 +15,25 @@ from typing import IO, Any
 _DF = 1 << 40  # document frequency and occurrences share one int: half the memory of a pair
 
 
-LIMIT = 500_000
+LIMIT = 200_000
 """Distinct terms held in memory, some 150 bytes each, before they go to disk."""
+
+MERGED = 16
+"""Runs that are merged into one, and such as those again: no more files are open than so many for each power of it."""
 
 
 class TermCounter:
     """Counts in how many texts a term stands (df) and how often (cf).
 
-    Once ``limit`` distinct terms are held, they go as a sorted run to a temporary file, and the
-    runs are merged at the end. Nothing is pruned, so no count depends on order or on the number of workers.
+    Once ``limit`` distinct terms are held, they go as a sorted run to a temporary file; runs are merged as they become
+    many, and all into one at the end. Nothing is pruned, so no count depends on order or on the number of workers.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._counts: dict[str, int] = {}
-        self._runs: list[IO[str]] = []
+        self._runs: list[list[IO[str]]] = []
+        """Those that were spilled, those that ``MERGED`` of them were merged into, and so on."""
 
     def add(self, terms: Iterable[str]) -> None:
         """Count the terms of one text."""
@@ -55,13 +59,12 @@ class TermCounter:
                 self._spill()
 
     def items(self) -> Iterator[tuple[str, int, int]]:
-        """Every ``(term, df, cf)``, by term."""
-        runs: list[Iterator[tuple[str, int]]] = [iter(sorted(self._counts.items()))]
-        for file in self._runs:
-            file.seek(0)
-            runs.append(_read(file))
-        for term, group in groupby(heapq.merge(*runs, key=itemgetter(0)), key=itemgetter(0)):
-            total = sum(count for _, count in group)
+        """Every ``(term, df, cf)``, by term; one such pass at a time."""
+        totals: Iterable[tuple[str, int]] = sorted(self._counts.items())
+        if self._runs:
+            self._gather()
+            totals = _read(self._runs[-1][0])
+        for term, total in totals:
             yield term, total // _DF, total % _DF
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -75,14 +78,38 @@ class TermCounter:
         return _restored, (self._limit, "\n".join(terms).encode("utf-8", "surrogatepass"), df, cf)
 
     def _spill(self) -> None:
+        self._keep(sorted(self._counts.items()), 0)
+        self._counts = {}
+        for level, runs in enumerate(self._runs):
+            if len(runs) == MERGED:
+                self._merge(runs, level + 1)
+
+    def _gather(self) -> None:
+        """Leave one run with everything, the last one."""
+        if self._counts:
+            self._spill()
+        runs = [run for runs in self._runs for run in runs]
+        if len(runs) > 1:
+            self._merge(runs, len(self._runs))
+            del self._runs[:-1]
+
+    def _merge(self, runs: list[IO[str]], level: int) -> None:
+        merged = heapq.merge(*map(_read, runs), key=itemgetter(0))
+        self._keep(((term, sum(n for _, n in same)) for term, same in groupby(merged, key=itemgetter(0))), level)
+        for run in runs:
+            run.close()
+        runs.clear()
+
+    def _keep(self, totals: Iterable[tuple[str, int]], level: int) -> None:
         # A file without a name: no crash leaves it behind.
         file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115 - closed with the counter
             "w+", prefix="xunyi-", encoding="utf-8", errors="surrogatepass", newline="\n"
         )
         weakref.finalize(self, file.close)
-        file.writelines(f"{term}\t{count}\n" for term, count in sorted(self._counts.items()))
-        self._runs.append(file)
-        self._counts = {}
+        file.writelines(f"{term}\t{count}\n" for term, count in totals)
+        if level == len(self._runs):
+            self._runs.append([])
+        self._runs[level].append(file)
 
 
 def _restored(limit: int, joined: bytes, df: array[int], cf: array[int]) -> TermCounter:
@@ -94,7 +121,8 @@ def _restored(limit: int, joined: bytes, df: array[int], cf: array[int]) -> Term
     return counter
 
 
-def _read(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
-    for line in lines:
+def _read(run: IO[str]) -> Iterator[tuple[str, int]]:
+    run.seek(0)
+    for line in run:
         term, _, count = line.rstrip("\n").rpartition("\t")
         yield term, int(count)

@@ -13,12 +13,10 @@ from encoders.bags import Bags
 from encoders.base import TermArrays
 from encoders.counting import LIMIT, TermCounter
 from encoders.phrases import is_pair
+from encoders.term_rows import TermRows
 from encoders.word2vec import WordCounts, word_counts
 from schemas.manifest import FitStats, TfidfSettings, Word2VecSettings
 from schemas.spaces import Term
-
-_CACHED = 200_000
-"""Entries kept between look-ups: the frequent ones come with every batch of texts."""
 
 
 class VocabularyBuilder:
@@ -120,22 +118,19 @@ class Vocabulary:
 
     def __init__(
         self,
-        features: list[str],
+        features: Sequence[str],
         df: npt.NDArray[np.int64],
         cf: npt.NDArray[np.int64],
         stats: FitStats,
         words: TermCounter | None = None,
     ) -> None:
-        self._rows = {term: row for row, term in enumerate(features)}
+        self._rows = TermRows(features)
         self._df, self._cf = df, cf
-        self._features = len(features)
+        self._features = len(self._rows)
         self._word_counts = words or TermCounter()
-        self._vector_rows: dict[str, int] = {}
-        self._matrix: npt.NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
-        self._lsa_rows: dict[str, int] = {}
-        self._lsa: npt.NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
+        self._vectors = _Vectors(self._rows, [], np.zeros((0, 0), dtype=np.float32))
+        self._lsa = self._vectors
         self.stats = stats
-        self._cache: dict[str, Term] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -145,41 +140,30 @@ class Vocabulary:
 
         Words that are no features get an entry of their own, with the df and cf of the word.
         """
-        self._cache.clear()
-        self._vector_rows = {word: row for row, word in enumerate(words)}
-        self._matrix = matrix
-        df, cf = [], []
+        wanted, added = set(words), []
+        df, cf = array("q"), array("q")
         for word, in_passages, occurrences in self._word_counts.items():
-            if word in self._vector_rows and word not in self._rows:
-                self._rows[word] = len(self._rows)
+            if word in wanted and word not in self._rows:
+                added.append(word)
                 df.append(in_passages)
                 cf.append(occurrences)
         # As large as the vocabulary itself, and of no more use.
         self._word_counts = TermCounter()
+        if added:
+            self._rows = TermRows([*self._rows, *added])
         self._df = np.concatenate([self._df, np.array(df, dtype=np.int64)])
         self._cf = np.concatenate([self._cf, np.array(cf, dtype=np.int64)])
+        self._vectors = _Vectors(self._rows, words, matrix)
         self.stats = self.stats.model_copy(update={"words": len(words)})
 
     def set_lsa(self, features: Sequence[str], components: npt.NDArray[np.float32]) -> None:
         """Take in features' rows of LSA's components, of shape ``(len(features), dim)``."""
-        self._cache.clear()
-        self._lsa_rows = {feature: row for row, feature in enumerate(features)}
-        self._lsa = components
+        self._lsa = _Vectors(self._rows, features, components)
 
     def lookup(self, terms: Collection[str]) -> dict[str, Term]:
         """The known ones of ``terms``, by term: a ``TermLookup``."""
-        if len(self._cache) > _CACHED:
-            self._cache.clear()
-        found = {}
-        for term in terms:
-            entry = self._cache.get(term)
-            if entry is None:
-                row = self._rows.get(term)
-                if row is None:
-                    continue
-                entry = self._cache[term] = self._term(term, row)
-            found[term] = entry
-        return found
+        rows = self._rows.of(terms).tolist()
+        return {term: self._term(term, row) for term, row in zip(terms, rows, strict=True) if row >= 0}
 
     def __call__(self, terms: Collection[str]) -> dict[str, Term]:
         """What ``lookup`` gives."""
@@ -187,43 +171,63 @@ class Vocabulary:
 
     def arrays(self, terms: Sequence[str]) -> TermArrays:
         """The entries of ``terms`` as columns; much quicker than ``lookup`` for many terms."""
-        rows = np.fromiter((self._rows.get(term, -1) for term in terms), dtype=np.int64, count=len(terms))
+        rows = self._rows.of(terms)
         known = rows >= 0
-        df = np.where(known, self._df[rows], 0) if len(self._df) else np.zeros(len(rows), dtype=np.int64)
-        cf = np.where(known, self._cf[rows], 0) if len(self._cf) else np.zeros(len(rows), dtype=np.int64)
-        vectors = np.fromiter((self._vector_rows.get(term, -1) for term in terms), dtype=np.int64, count=len(terms))
-        idf = np.array([smooth_idf(n, self.stats.passages) for n in np.unique(df).tolist()])
-        lsa = np.zeros(0, dtype=np.int64)
-        if self._lsa_rows:
-            lsa = np.fromiter((self._lsa_rows.get(term, -1) for term in terms), dtype=np.int64, count=len(terms))
+        df, cf = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
+        df[known], cf[known] = self._df[rows[known]], self._cf[rows[known]]
+        different, place = np.unique(df, return_inverse=True)
+        idf = np.array([smooth_idf(n, self.stats.passages) for n in different.tolist()])
+        with_vector, vectors = self._vectors.of(rows)
+        with_lsa, lsa = self._lsa.of(rows)
         return TermArrays(
             index=np.where(known & (rows < self._features), rows, -1),
             df=df,
             cf=cf,
-            idf=idf[np.searchsorted(np.unique(df), df)] if len(df) else np.zeros(0),
-            with_vector=np.flatnonzero(vectors >= 0),
-            vectors=self._matrix[vectors[vectors >= 0]],
-            with_lsa=np.flatnonzero(lsa >= 0) if self._lsa_rows else lsa,
-            lsa=self._lsa[lsa[lsa >= 0]] if self._lsa_rows else self._lsa,
+            idf=idf[place],
+            with_vector=with_vector,
+            vectors=vectors,
+            with_lsa=with_lsa,
+            lsa=lsa,
         )
 
     def __iter__(self) -> Iterator[Term]:
         """Every entry: features by column, then the words that are none, both by term."""
-        return (self._term(term, row) for term, row in self._rows.items())
+        return (self._term(term, row) for row, term in enumerate(self._rows))
 
     def _term(self, term: str, row: int) -> Term:
         df = int(self._df[row])
-        vector = self._vector_rows.get(term)
-        lsa = self._lsa_rows.get(term)
         return Term(
             term=term,
             index=row if row < self._features else None,
             df=df,
             cf=int(self._cf[row]),
             idf=smooth_idf(df, self.stats.passages),
-            vector=None if vector is None else self._matrix[vector],
-            lsa=None if lsa is None else self._lsa[lsa],
+            vector=self._vectors.at(row),
+            lsa=self._lsa.at(row),
         )
+
+
+class _Vectors:
+    """Vectors that some of the vocabulary's rows have."""
+
+    def __init__(self, rows: TermRows, terms: Sequence[str], matrix: npt.NDArray[np.float32]) -> None:
+        self._matrix = matrix
+        self._places = np.full(len(rows), -1, dtype=np.int32)
+        of_terms = rows.of(terms)
+        self._places[of_terms[of_terms >= 0]] = np.flatnonzero(of_terms >= 0)
+
+    def at(self, row: int) -> npt.NDArray[np.float32] | None:
+        """One row's vector, where it has one."""
+        # Words that are no features come after the rows that had vectors of features alone.
+        place = self._places[row] if row < len(self._places) else -1
+        return None if place < 0 else self._matrix[place]
+
+    def of(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Which of ``rows``, in which -1 is no row, have a vector, and theirs."""
+        places = np.full(len(rows), -1, dtype=np.int64)
+        inside = (rows >= 0) & (rows < len(self._places))
+        places[inside] = self._places[rows[inside]]
+        return np.flatnonzero(places >= 0), self._matrix[places[places >= 0]]
 
 
 def smooth_idf(df: int, passages: int) -> float:

@@ -13,6 +13,7 @@ from ingest.stages import Progress, Run
 from schemas.errors import UsageError
 from schemas.ingest import CorpusOptions, IngestReport, checked_options
 from schemas.names import check_corpus_name
+from stores.memory import large_pieces_apart
 from stores.opening import StoreLike, as_store
 
 
@@ -47,7 +48,8 @@ def ingest(
     segment and count (0: this one does); the points are the same whatever their number, and with
     ``executor="ray"``, where Ray's workers do that and ``encoder_workers`` of its actors encode (by
     default one a GPU, and without GPUs one a machine): those of the cluster at ``ray_address``, or of
-    this machine (docs/scaling.md).
+    this machine (docs/scaling.md). With glibc, what this process frees in large pieces goes back to the
+    system at once from here on (``large_pieces_apart``).
 
     Raises ``UsageError`` for a bad name, ``InputError`` for files that cannot be read (or hold
     nothing), ``RowError`` for the first bad row if ``strict``, ``EncoderMismatch`` where the
@@ -62,6 +64,7 @@ def ingest(
         )
     named = [_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     found = find_sources(named, reading, strict=strict)
+    large_pieces_apart()
     with ExitStack() as stack:
         opened = stack.enter_context(as_store(store))
         pool = make_executor(workers, executor, encoder_workers=encoder_workers, ray_address=ray_address)

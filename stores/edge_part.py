@@ -23,10 +23,10 @@ from stores.base import PayloadIndexType, rows_without
 from stores.disk_room import COPIES, SMALL_RESERVE, allocated, filled_by_reading, require_room
 from stores.edge_config import config_of, filled_bytes, joined_bytes, joins_graphs
 from stores.edge_errors import engine
-from stores.edge_memory import give_back
 from stores.edge_results import record, selection
 from stores.edge_segments import graph_edges, segments
 from stores.joining import Joining
+from stores.memory import give_back
 
 UPSERT_POINTS = 2000
 """Points handed to the engine in one operation; each operation is written to its log whole."""
@@ -35,7 +35,7 @@ SPARSE_IN_MEMORY = 4
 """Bytes of memory to a byte of sparse vectors in a segment that is being filled, by measurement: its lists grow
 by doubling. Segments indexed early on that account are joined later, up to the full size."""
 
-MAPPED_BYTES = 24_000_000
+MAPPED_BYTES = 8_000_000
 """Written bytes after which the pages of the collection's files are given back."""
 
 APART_BYTES = 150_000_000

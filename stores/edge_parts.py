@@ -24,10 +24,10 @@ from schemas.errors import StoreDamaged, StoreError
 from schemas.spaces import Space
 from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType
-from stores.edge_memory import give_back
 from stores.edge_part import EdgePart
 from stores.files import remove, sync_folder
 from stores.joining import Joining
+from stores.memory import give_back
 from stores.part_ids import PartIds, keys_of
 
 PART_POINTS = 100_000

@@ -21,7 +21,7 @@ from schemas.spaces import Space
 from schemas.storage import StorageSettings
 from stores.edge_config import config_of
 from stores.edge_errors import engine
-from stores.edge_memory import give_back
+from stores.memory import give_back
 
 _ROOT = Path(__file__).parent.parent
 _TURN = threading.Semaphore(1)

@@ -19,8 +19,8 @@ from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
 from stores import edge_part
 from stores.base import PayloadIndexType
-from stores.edge_memory import give_back
 from stores.embedded import EdgeStore
+from stores.memory import give_back
 from stores.server import ServerStore
 from stores.server_config import index_of
 from tests.stores.conftest import NAME, batch, point_id, sparse, unit
