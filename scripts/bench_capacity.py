@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from bench_memory import words_of
 from scipy.sparse import csr_array
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -34,6 +35,7 @@ from schemas.manifest import FitStats
 from schemas.spaces import PointBatch, Shelf, Space, SpaceKind
 from schemas.storage import StorageSettings
 from stores.base import collection_name
+from stores.memory import large_pieces_apart
 from stores.opening import open_store
 
 CHOICES = {
@@ -99,17 +101,16 @@ def parts_of(storage: StorageSettings, passages: int, arguments: argparse.Namesp
     return found
 
 
-def vocabulary_bytes(terms: int = 500_000) -> float:
-    """Resident bytes of a term in the fitted vocabulary that an ingest holds."""
-    process = psutil.Process()
-    names = [f"词{number:x}" for number in range(terms)]
+def vocabulary_bytes(terms: int = 500_000) -> tuple[float, float]:
+    """Resident bytes of a term in the fitted vocabulary that an ingest holds, and of its name while that is made."""
+    process, word = psutil.Process(), words_of("zh")
+    names = sorted({word(rank) for rank in range(2 * terms)})[:terms]
+    large_pieces_apart()
     before = process.memory_info().rss
-    counts = np.ones(terms, dtype=np.int64)
-    vocabulary = Vocabulary(names, counts, counts.copy(), FitStats(passages=terms))
-    names_too = sum(map(sys.getsizeof, names))
-    grown = process.memory_info().rss - before + names_too
-    assert len(vocabulary) == terms
-    return grown / terms
+    counts = np.ones(len(names), dtype=np.int64)
+    vocabulary = Vocabulary(names, counts, counts.copy(), FitStats(passages=len(names)))
+    held = process.memory_info().rss - before
+    return held / len(vocabulary), sum(map(sys.getsizeof, names)) / len(names) + 8
 
 
 def main() -> None:
@@ -128,7 +129,8 @@ def main() -> None:
         parts.subtract(parts_of(storage, half, arguments))
         each = {part: parts[part] / (arguments.passages - half) for part in PARTS if parts[part]}
         print(f"{name}: {sum(each.values()):,.0f} B: " + ", ".join(f"{part} {b:,.0f}" for part, b in each.items()))
-    print(f"a term of the vocabulary while ingesting: {vocabulary_bytes():,.0f} B")
+    held, named = vocabulary_bytes()
+    print(f"a term of the vocabulary while ingesting: {held:,.0f} B, and {named:,.0f} B more while that is made")
 
 
 if __name__ == "__main__":
