@@ -6,8 +6,8 @@ Layout, below a collection's folder::
     shard.ids.npy                 the ids of a part that is full (``PartIds``); the last part may have none
 
 The engine keeps some hundred bytes of memory for every point of an open shard, more where vectors
-are quantized or have a graph. New points go into the last part; one that is full is closed, and
-opened again when something is asked of it.
+are quantized or have a graph. New points go into the last part; one that is full is closed soon after,
+and opened again when something is asked of it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ is searched without threads of the engine, so that batches are shared out (``scr
 IDLE = 64
 """A full part that was opened is closed again when so many accesses by id in a row went to others. Those of an ingest
 go from part to part, as its documents were written; a search asks all parts, which keeps them open."""
+
+LINGER = 8
+"""Accesses by id for which a part that has just become full stays open all the same: its last document may go on in the
+next batch, and to open a part is to read all its files."""
 
 _IDS_PAGE = 10_000
 _FOLDER = re.compile(r"shard(-[0-9]+)?")
@@ -169,7 +173,7 @@ class Parts:
             self._grown = None
 
     def wrote(self, points: int) -> None:
-        """So many points were written, new ones or not: a part that is full with them is closed."""
+        """So many points were written, new ones or not: a part that is full with them takes no others."""
         last = self._places[-1]
         if last.part is None:
             return
@@ -180,18 +184,12 @@ class Parts:
                 self._fill(last, last.part)
 
     def _fill(self, place: _Place, part: EdgePart) -> None:
-        apart = part.joins_apart
-        if not apart:
+        if not part.joins_apart:
             part.optimize_here()
             place.joined = True
         place.ids = self._list_ids(place, part)
-        self._shut(place, part)
+        place.used = self._accesses + LINGER - IDLE
         give_back(self._folder)
-        if apart:
-            # No more than one behind: they would be as many as are written before the first is done.
-            for other in self._places:
-                _finish(other)
-            place.joining = part.join_apart()
 
     def _another(self) -> _Place:
         """A new part, under its own name only when it is whole."""
@@ -230,14 +228,24 @@ class Parts:
         return place.part
 
     def _let_go(self) -> None:
-        """Count an access by id, and close full parts that none has gone to for long."""
+        """Count an access by id, and close full parts that none has gone to for long; those just filled are joined."""
         self._accesses += 1
         if not self._may_open:
             return
         for place in self._places:
-            if place.part is not None and place.ids is not None and self._accesses - place.used > IDLE:
-                self._shut(place, place.part)
+            part = place.part
+            if part is not None and place.ids is not None and self._accesses - place.used > IDLE:
+                apart = part.changed and not place.joined and part.joins_apart
+                self._shut(place, part)
                 give_back(self._folder)
+                if apart:
+                    self._join(place, part)
+
+    def _join(self, place: _Place, part: EdgePart) -> None:
+        # No more than one behind: they would be as many as are written before the first is done.
+        for other in self._places:
+            _finish(other)
+        place.joining = part.join_apart()
 
     @contextmanager
     def _visit(self, place: _Place) -> Iterator[EdgePart]:

@@ -15,7 +15,7 @@ from qdrant_client import models
 from schemas.errors import StoreError
 from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
-from stores import edge_config, edge_part, joining
+from stores import edge_config, edge_part, edge_parts, joining
 from stores.edge_parts import part_folders
 from stores.edge_segments import graph_edges, segments
 from stores.embedded import EdgeStore
@@ -83,7 +83,7 @@ def _small_segments(monkeypatch):
 
 @pytest.fixture
 def apart(monkeypatch):
-    """Whatever is joined is joined in a process of its own; gives the parts that were."""
+    """Whatever is joined is joined in a process of its own, a full part with the next access; gives those parts."""
     begun = []
 
     class Told(joining.Joining):
@@ -94,6 +94,7 @@ def apart(monkeypatch):
     monkeypatch.setattr(edge_part, "APART_BYTES", 0)
     monkeypatch.setattr(edge_part, "WRITTEN_BYTES", 1)
     monkeypatch.setattr(edge_part, "Joining", Told)
+    monkeypatch.setattr(edge_parts, "LINGER", 0)
     return begun
 
 
@@ -187,12 +188,22 @@ def test_a_full_part_that_was_changed_is_joined_again(tmp_path, apart):
 
 def test_what_a_store_leaves_when_it_is_closed_amid_a_join_is_joined_next_time(tmp_path, apart):
     with EdgeStore(tmp_path, part_points=1000) as store:
-        fill(store, 1000)
+        fill(store, 1250)
         assert apart == ["shard"]
     with EdgeStore(tmp_path, part_points=1000) as store:
         store.optimize(NAME)
         assert edges(tmp_path) == {16}
-        assert store.count(NAME) == 1000
+        assert store.count(NAME) == 1250
+
+
+def test_reading_joins_no_part_that_an_ingest_left_full(tmp_path, apart):
+    with EdgeStore(tmp_path, part_points=1000) as store:
+        fill(store, 1000)
+    assert apart == []
+    with EdgeStore(tmp_path, part_points=1000) as store:
+        for number in range(3 * edge_parts.IDLE):
+            store.retrieve(NAME, [point_id(3 if number == 0 else 5000)])
+    assert apart == []
 
 
 def test_a_process_that_cannot_start_is_a_sentence_and_loses_nothing(tmp_path, apart, monkeypatch):
@@ -217,13 +228,13 @@ def test_a_process_that_is_killed_is_a_sentence_where_the_part_is_next_wanted(tm
     with EdgeStore(tmp_path / "store", part_points=1000) as store:
         with monkeypatch.context() as patched:
             patched.setattr(joining.sys, "executable", str(killed))
-            fill(store, 1000)
+            fill(store, 1250)
             with pytest.raises(StoreError, match="shard could not be indexed: its process ended with -9; free memory"):
                 store.retrieve(NAME, [point_id(3)])
         assert store.retrieve(NAME, [point_id(3)])[0].payload == {"n": 3}
         store.optimize(NAME)
         assert edges(tmp_path / "store") == {16}
-        assert store.count(NAME) == 1000
+        assert store.count(NAME) == 1250
 
 
 def test_a_join_that_waits_for_its_turn_can_be_given_up(tmp_path):

@@ -22,7 +22,7 @@ from schemas.ingest import CorpusOptions
 from schemas.manifest import CorpusManifest, Counts
 from search import search
 from stores.doctor import check_store
-from stores.edge_parts import IDLE
+from stores.edge_parts import IDLE, LINGER
 from stores.embedded import EdgeStore
 from stores.part_ids import PartIds, keys_of
 from stores.snapshots import snapshots_of
@@ -94,6 +94,35 @@ def test_full_parts_that_a_write_opened_are_closed_when_writes_go_elsewhere(tmp_
         assert store.count(NAME) == 11
 
 
+def test_a_document_goes_on_in_the_part_that_it_filled_without_that_being_opened_again(tmp_path):
+    """To open a part is to read its files: 240 MB, at every hundred thousand passages of an ingest."""
+    with EdgeStore(tmp_path / "s", part_points=3) as store:
+        store.create_collection(NAME, SPACES)
+        for document, positions in [("a", range(3)), ("b", range(2)), ("a", range(3, 5))]:
+            points = written(positions)
+            ids = [passage_point_id("demo", document, position) for position in positions]
+            store.upsert(NAME, type(points)(ids, points.payloads, points.vectors))
+            filled = store._collection(NAME)._parts._places[0].part
+            assert filled is not None
+            assert filled.count() == 3 + (document == "a" and len(positions) == 2) * 2
+        for number in range(IDLE + 1):
+            assert filled is store._collection(NAME)._parts._places[0].part
+            store.upsert(NAME, written([100 + number % 2]))
+        assert "shard" not in open_parts(store)
+        assert store.count(NAME) == 9
+
+
+def test_a_part_that_is_full_is_closed_soon(tmp_path):
+    with EdgeStore(tmp_path / "s", part_points=3) as store:
+        store.create_collection(NAME, SPACES)
+        store.upsert(NAME, written(range(3)))
+        for _ in range(LINGER):
+            store.upsert(NAME, written([3]))
+            assert open_parts(store) == ["shard", "shard-2"]
+        store.upsert(NAME, written([3]))
+        assert open_parts(store) == ["shard-2"]
+
+
 def test_of_named_documents_passages_are_removed_from_their_own_part_alone(tmp_path):
     """A run that goes on where it was cut off removes by filter with every batch: it opened all parts for that."""
     with EdgeStore(tmp_path / "s", part_points=3) as store:
@@ -103,6 +132,7 @@ def test_of_named_documents_passages_are_removed_from_their_own_part_alone(tmp_p
             points = written(range(3))
             ids = [passage_point_id("demo", document, position) for position in range(3)]
             store.upsert(NAME, type(points)(ids, [{"tag": document}] * 3, points.vectors))
+    with EdgeStore(tmp_path / "s", part_points=3) as store:
         assert open_parts(store) == []
         of_two = models.FieldCondition(key="tag", match=models.MatchAny(any=["b", "c"]))
         owners = [document_point_id("demo", document) for document in "bc"]
