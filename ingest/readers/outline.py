@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ingest.readers.contents import CONTENTS, are_contents
 from ingest.readers.firm import plain
@@ -113,6 +113,7 @@ def _keep_front(found: Outline, marks: list[Mark]) -> None:
 
 def _choose(found: Outline, marks: list[Mark]) -> None:
     """Fill ``found.sections`` with the marks that begin chapters."""
+    _take_for_headings(marks)
     marks = _without_repeats(marks)
     _assign_parts(marks)
     contents = are_contents(marks)
@@ -140,6 +141,14 @@ def _choose(found: Outline, marks: list[Mark]) -> None:
     ends = {id(a): b.start for a, b in itertools.pairwise(marks)}
     found.sections = [Section(m.heading, m.end, ends.get(id(m)), p) for m, p in chosen]
     found.known = {m.heading.full_key for m in marks}
+
+
+def _take_for_headings(marks: list[Mark]) -> None:
+    """Items of a list that have text and come in no heading head that text, or it would go with the list."""
+    headed = {mark.heading.full_key for mark in marks if not mark.heading.entry}
+    for mark in marks:
+        if mark.heading.entry and mark.prose and mark.heading.full_key not in headed:
+            mark.heading = replace(mark.heading, entry=False)
 
 
 def _part_name(heading: Heading) -> str:

@@ -162,6 +162,11 @@ def test_lines_end_where_unicode_ends_them(chapters):
     assert heads(chapters(text)) == [("第一回", "风起"), ("第二回", "云涌")]
 
 
+def test_the_text_after_an_item_of_a_list_that_does_not_come_again_is_its_own(chapters):
+    found = chapters("他来了。\n# 题\n第一章 甲\n* 第二章\n" + HAN, "book.md")
+    assert [document.text.count("灯影摇曳不定") for document in found if document.chapter == "第二章"] == [12]
+
+
 HEADINGS = ["第一章 甲", "* 第二章", "☆、第三章", "Chapter 1 风起", "CHAPTER I", "chapter one", "上部", "下部", "# 题"]
 SMALL = [
     "",
