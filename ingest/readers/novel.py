@@ -54,11 +54,11 @@ def describe(found: Outline) -> str:
         return "no chapter headings, so it is one document"
     parts = [f"{count} chapter{'s' if count > 1 else ''}"]
     if count < len(found.sections):
-        parts.append("the text before the first of them is a document too")
+        parts.append("the text outside the chapters is kept too")
     if found.contents:
         parts.append(f"a table of contents of {found.contents} lines left out")
-    if found.front_chars:
-        parts.append(f"{found.front_chars:,} characters before the first heading left out")
+    if found.outside_chars:
+        parts.append(f"{found.outside_chars:,} characters outside the chapters left out")
     return ", ".join(parts)
 
 

@@ -24,8 +24,8 @@ from ingest.readers.series import settle
 from ingest.readers.survey import BARE_NUMBER, PAGE, Survey
 from ingest.readers.title_lines import with_titles
 
-_FRONT_CHARS, _FRONT_SHARE = 500, 0.2
-"""Text before the first heading is kept when it is longer than this, and than this share of the whole."""
+_OUTSIDE_CHARS, _OUTSIDE_SHARE, _OUTSIDE_MOST = 500, 0.2, 0.5
+"""Text outside the chapters is kept when it is longer than this and than this share of the whole, or most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,21 @@ class Section:
     part: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """Text that no heading is over: its place, and how much it is without blanks."""
+
+    start: int
+    end: int | None
+    chars: int
+
+
 @dataclass(slots=True)
 class Outline:
-    """What :func:`outline` found: the chapters in order, and the lines that are no text."""
+    """What :func:`outline` found: the chapters in order, and the lines that are no text.
+
+    ``outside_chars`` is how much text before the first heading and after tables of contents is left out.
+    """
 
     sections: list[Section] = field(default_factory=list)
     markdown: bool = False
@@ -51,7 +63,7 @@ class Outline:
     repeated: set[str] = field(default_factory=set)
     page_numbers: bool = False
     size: int = 0
-    front_chars: int = 0
+    outside_chars: int = 0
     body_start: int = 0
     own: HeadingPattern | None = None
 
@@ -93,26 +105,32 @@ def outline(lines: Iterable[str], *, markdown: bool = False, own: HeadingPattern
     leveled = any(mark.heading.level for mark in survey.marks)
     marks, front, series = settle(survey.marks, survey.chars, allowed=not leveled)
     found.size = survey.offset
-    found.front_chars = survey.front_chars + front
     found.page_numbers = survey.numbers.are_pages() and series != PAGE_LIKE
     prefixes = Counter(mark.heading.prefix for mark in marks if mark.heading.prefix)
     found.prefixes = {prefix for prefix, count in prefixes.items() if count >= 3}
-    _choose(found, plain(marks, markdown=markdown))
-    _keep_front(found, marks)
+    headings = plain(marks, markdown=markdown)
+    after_lists = _choose(found, headings)
+    if headings:
+        front += survey.front_chars + sum(mark.chars for mark in marks if mark.start < headings[0].start)
+        _keep_outside(found, [_Outside(found.body_start, headings[0].start, front), *after_lists])
     titles = {squeeze(section.heading.title) for section in found.sections}
     found.repeated = (survey.repeats.headers(len(found.sections)) | survey.footers.lines()) - titles
     return found
 
 
-def _keep_front(found: Outline, marks: list[Mark]) -> None:
-    """Keep what stands before the first heading where it is too much to be a title page or blurb."""
-    if found.sections and found.front_chars > max(_FRONT_CHARS, _FRONT_SHARE * found.size):
-        found.sections.insert(0, Section(Heading("", "", 1, ""), found.body_start, marks[0].start, None))
-        found.front_chars = 0
+def _keep_outside(found: Outline, outside: list[_Outside]) -> None:
+    """Keep text outside the chapters where it is too much to be title pages and blurbs."""
+    chars = sum(text.chars for text in outside)
+    least = min(max(_OUTSIDE_CHARS, _OUTSIDE_SHARE * found.size), _OUTSIDE_MOST * found.size)
+    if found.sections and chars > least:
+        kept = [Section(Heading("", "", 1, ""), text.start, text.end, None) for text in outside if text.chars]
+        found.sections = sorted([*found.sections, *kept], key=lambda section: section.start)
+    else:
+        found.outside_chars = chars
 
 
-def _choose(found: Outline, marks: list[Mark]) -> None:
-    """Fill ``found.sections`` with the marks that begin chapters."""
+def _choose(found: Outline, marks: list[Mark]) -> list[_Outside]:
+    """Fill ``found.sections`` with the marks that begin chapters; gives the text that follows tables of contents."""
     _take_for_headings(marks)
     marks = _without_repeats(marks)
     _assign_parts(marks)
@@ -121,8 +139,10 @@ def _choose(found: Outline, marks: list[Mark]) -> None:
     title_mark = _book_title(found, marks)
     part: str | None = None
     chosen: list[tuple[Mark, str | None]] = []
+    listed: list[Mark] = []
     for at, mark in enumerate(marks):
         if contents[at] or mark.heading.entry or (mark.heading.level and CONTENTS.fullmatch(mark.heading.title)):
+            listed.append(mark)
             continue
         if mark is title_mark:
             named, found.title = found.title, found.title or mark.heading.title
@@ -141,6 +161,7 @@ def _choose(found: Outline, marks: list[Mark]) -> None:
     ends = {id(a): b.start for a, b in itertools.pairwise(marks)}
     found.sections = [Section(m.heading, m.end, ends.get(id(m)), p) for m, p in chosen]
     found.known = {m.heading.full_key for m in marks}
+    return [_Outside(m.end, ends.get(id(m)), m.chars) for m in listed if m.prose]
 
 
 def _take_for_headings(marks: list[Mark]) -> None:

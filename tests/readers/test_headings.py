@@ -167,6 +167,32 @@ def test_the_text_after_an_item_of_a_list_that_does_not_come_again_is_its_own(ch
     assert [document.text.count("灯影摇曳不定") for document in found if document.chapter == "第二章"] == [12]
 
 
+def test_long_text_before_the_first_heading_of_markdown_is_kept_whatever_stands_in_it(chapters):
+    """A line of plain text that looks like a heading is none where ``#`` marks them, and does not end the front."""
+    found = chapters(f"他来了。\n第一章 甲\n{HAN}{HAN}\n# 题\n第一章 甲\n", "book.md")
+    assert [document.chapter for document in found] == [None, "题"]
+    assert found[0].text.count("灯影摇曳不定") == 24
+
+
+def test_of_a_short_text_what_is_before_the_first_heading_is_kept_where_it_is_most(chapters):
+    found = chapters("# 附注\n一句话而已。\n", "note.md")
+    assert [document.chapter for document in found] == ["附注"]
+    found = chapters("信是昨夜送来的，灯影摇曳不定，他看了很久。\n# 附注\n一句话而已。\n", "note.md")
+    assert [document.chapter for document in found] == [None, "附注"]
+    found = chapters(f"{HAN}第一章 甲\n---\n第一章 甲\n", "note.md")
+    assert "灯影摇曳不定" in found[0].text
+
+
+def test_long_text_after_a_table_of_contents_is_kept(chapters):
+    heads = ["第一章 甲", "第二章 乙", "第三章 丙"]
+    preface, body = HAN * 2, book(heads)
+    found = chapters("\n".join(["目录", *heads, preface, body]))
+    assert [document.chapter for document in found] == [None, "第一章", "第二章", "第三章"]
+    assert found[0].text.count("灯影摇曳不定") == 24
+    found = chapters("\n".join(["目录", *heads, "一部旧书，今日重印。", body]))
+    assert [document.chapter for document in found] == ["第一章", "第二章", "第三章"]
+
+
 HEADINGS = ["第一章 甲", "* 第二章", "☆、第三章", "Chapter 1 风起", "CHAPTER I", "chapter one", "上部", "下部", "# 题"]
 SMALL = [
     "",
