@@ -42,6 +42,7 @@ from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest, Counts, Rebuild
 from schemas.spaces import Shelf, SpaceKind
 from stores.base import Store, collection_name
+from stores.memory import large_pieces_apart
 
 SHELVES = (Shelf.PASSAGES, Shelf.DOCUMENTS)
 
@@ -74,13 +75,15 @@ def build(
     """Build ``wanted`` and make it the corpus's generation in use.
 
     ``fill`` encodes ``spaces_to_encode``. With ``keep_old`` the old generation stays and can be brought back.
-    ``pool`` cuts, counts and encodes; without one this process does.
+    ``pool`` cuts, counts and encodes; without one this process does. What this process frees in large pieces goes
+    back to the system at once from here on, as with an ingest.
 
     Raises ``CorpusError`` where another command's generation is unfinished, or the corpus changed meanwhile.
     """
     left = unfinished(store, old)
     if left is not None and not same_rebuild(left, wanted):
         raise other_unfinished(old, left)
+    large_pieces_apart()
     with ExitStack() as stack:
         builder = _Builder(store, old, wanted, left, fill, progress or (lambda *_: None), pool or InProcess(), stack)
         return builder.run(keep_old)

@@ -184,9 +184,6 @@ class Parts:
                 self._fill(last, last.part)
 
     def _fill(self, place: _Place, part: EdgePart) -> None:
-        if not part.joins_apart:
-            part.optimize_here()
-            place.joined = True
         place.ids = self._list_ids(place, part)
         place.used = self._accesses + LINGER - IDLE
         give_back(self._folder)
@@ -235,7 +232,11 @@ class Parts:
         for place in self._places:
             part = place.part
             if part is not None and place.ids is not None and self._accesses - place.used > IDLE:
-                apart = part.changed and not place.joined and part.joins_apart
+                unjoined = part.changed and not place.joined
+                apart = unjoined and part.joins_apart
+                if unjoined and not apart:
+                    part.optimize_here()
+                    place.joined = True
                 self._shut(place, part)
                 give_back(self._folder)
                 if apart:

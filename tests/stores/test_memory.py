@@ -10,6 +10,8 @@ import pytest
 libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 pytestmark = pytest.mark.skipif(not hasattr(libc, "mallinfo2"), reason="needs glibc 2.33 or later")
 
+CHOOSING = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_")
+
 MAPPED_AFTER_A_FREE = """
 import ctypes
 from stores.memory import large_pieces_apart
@@ -33,7 +35,7 @@ print(libc.mallinfo2().hblks - before)
 
 
 def mapped_after_a_free(**environment):
-    kept = {name: value for name, value in os.environ.items() if name not in {"GLIBC_TUNABLES"}}
+    kept = {name: value for name, value in os.environ.items() if name not in CHOOSING}
     done = subprocess.run(
         [sys.executable, "-c", MAPPED_AFTER_A_FREE],
         env={**kept, **environment},

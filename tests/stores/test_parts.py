@@ -22,6 +22,7 @@ from schemas.ingest import CorpusOptions
 from schemas.manifest import CorpusManifest, Counts
 from search import search
 from stores.doctor import check_store
+from stores.edge_part import EdgePart
 from stores.edge_parts import IDLE, LINGER
 from stores.embedded import EdgeStore
 from stores.part_ids import PartIds, keys_of
@@ -121,6 +122,30 @@ def test_a_part_that_is_full_is_closed_soon(tmp_path):
             assert open_parts(store) == ["shard", "shard-2"]
         store.upsert(NAME, written([3]))
         assert open_parts(store) == ["shard-2"]
+
+
+def test_a_full_part_is_indexed_once_though_its_last_document_goes_on_in_it(tmp_path, monkeypatch):
+    indexed = []
+    optimize_here = EdgePart.optimize_here
+
+    def told(part):
+        indexed.append(part.folder.name)
+        optimize_here(part)
+
+    monkeypatch.setattr(EdgePart, "optimize_here", told)
+    with EdgeStore(tmp_path / "s", part_points=3) as store:
+        store.create_collection(NAME, SPACES)
+        for positions in (range(3), range(3, 5)):
+            points = written(positions)
+            ids = [passage_point_id("demo", "a", position) for position in positions]
+            store.upsert(NAME, type(points)(ids, points.payloads, points.vectors))
+        assert indexed == []
+        for number in range(IDLE + 1):
+            store.upsert(NAME, written([100 + number % 2]))
+        assert indexed == ["shard"]
+        store.optimize(NAME)
+        assert indexed == ["shard", "shard-2"]
+        assert store.count(NAME) == 7
 
 
 def test_of_named_documents_passages_are_removed_from_their_own_part_alone(tmp_path):
