@@ -45,12 +45,13 @@ class Plan:
 
 
 def document_hash(document: Document, titles: bool) -> str:
-    """The digest of all that a document's points are made from."""
+    """The digest of all that a document's points are made from.
+
+    Not of its position: a row added at the top of a table would make documents of all below it changed ones.
+    """
     payload = json.dumps(document.payload, ensure_ascii=False, sort_keys=True)
     where = json.dumps([[s.text_start, s.source_start, s.length] for s in document.stretches])
-    return content_hash(
-        document.title, document.chapter or "", document.text, payload, where, str(document.position), str(titles)
-    )
+    return content_hash(document.title, document.chapter or "", document.text, payload, where, str(titles))
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
