@@ -15,7 +15,8 @@ class RejectedFile:
 
     ``row`` is a string, the row as :class:`Rejected` has it: those of one source make a file that can be ingested.
 
-    The file is replaced whole by ``commit``; an ingest that fails before leaves an older one as it was.
+    The file is replaced whole by ``commit``; an ingest that fails before leaves an older one as it was. What is no
+    file, such as ``/dev/null``, is written to as it is.
 
     Raises ``UsageError`` where the file cannot be written, or is one of ``sources``.
     """
@@ -27,7 +28,9 @@ class RejectedFile:
         if path.is_dir():
             raise UsageError(f"--rejected {path}: that is a folder; name a file in it.")
         # Always the same name: what a run left that was killed is written over by the next.
-        self._temporary = path.with_name(f".{path.name}.part")
+        whole = path.resolve()
+        self._replaced = whole if whole.is_file() or not whole.exists() else None
+        self._temporary = whole.with_name(f".{whole.name}.part") if self._replaced else whole
         try:
             # A lone surrogate becomes its JSON escape, so that the file is always UTF-8.
             self._file = self._temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
@@ -45,9 +48,11 @@ class RejectedFile:
     def commit(self) -> None:
         """All rows are in: the file appears under its own name."""
         self._file.close()
-        self._temporary.replace(self.path)
+        if self._replaced is not None:
+            self._temporary.replace(self._replaced)
 
     def close(self) -> None:
         """Remove what was not committed."""
         self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        if self._replaced is not None:
+            self._temporary.unlink(missing_ok=True)

@@ -177,6 +177,15 @@ def find_columns(kind: str, names: Sequence[str], asked: Mapping[str, str], plac
     return found
 
 
+def lacks_columns(kind: str, names: Iterable[str], asked: Mapping[str, str]) -> bool:
+    """Whether a column that was asked for is not among the names, or none has the id, the title or the text."""
+    present = {normal_name(name) for name in names}
+    if any(normal_name(column) not in present for column in asked.values()):
+        return True
+    wanted = {"id", "title", "text"} - set(asked)
+    return not all(any(normal_name(word) in present for word in _SYNONYMS[kind][role]) for role in wanted)
+
+
 def looks_like_hotels(names: Iterable[str]) -> bool:
     """Whether the columns are those of hotels: a name, an address and a description."""
     present = {normal_name(name) for name in names}

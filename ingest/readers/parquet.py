@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,38 @@ def parquet_rows(path: Path) -> Iterator[Row | Rejected]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
-                for values in batch.rename_columns(distinct(batch.schema.names)).to_pylist():
+                columns = dict(zip(distinct(batch.schema.names), batch.columns, strict=True))
+                for at in range(batch.num_rows):
                     number += 1
-                    row = Row(number, {key: _plain(value) for key, value in values.items()})
-                    problem = problem_in(row.values)
+                    row, problem = _row(number, {name: column[at] for name, column in columns.items()})
                     yield set_aside(path, row, problem) if problem else row
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}, row {number + 1}: the Parquet file is damaged ({_first_line(error)}).") from error
+
+
+def _row(number: int, values: Mapping[str, Any]) -> tuple[Row, str | None]:
+    """The row, and what keeps it from being read: dates of Parquet go further than those of Python."""
+    plain: dict[str, JSON] = {}
+    problem = None
+    for name, value in values.items():
+        try:
+            plain[name] = _plain(value.as_py())
+        except (OverflowError, ValueError) as error:
+            if isinstance(error, UnicodeDecodeError):
+                raise
+            plain[name] = _shown(value)
+            problem = problem or f"holds a {value.type} in {name!r} that is out of range"
+    row = Row(number, plain)
+    return row, problem or problem_in(plain)
+
+
+def _shown(value: Any) -> str:
+    import pyarrow
+
+    try:
+        return str(value.cast(pyarrow.string()))
+    except (pyarrow.ArrowException, OverflowError, ValueError):
+        return "?"
 
 
 def parquet_columns(path: Path) -> list[str]:

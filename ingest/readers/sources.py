@@ -6,19 +6,20 @@ import csv
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.decoding import broken_bytes, find_encoding, read_lines, replaced_bytes
-from ingest.readers.columns import find_columns, looks_like_hotels
+from ingest.readers.columns import find_columns, lacks_columns, looks_like_hotels
 from ingest.readers.epub import open_book
-from ingest.readers.files import BOOKS, FORMATS, find_files, refuse_foreign, stems_of
+from ingest.readers.files import BOOKS, FORMATS, find_files, is_blank, refuse_foreign, stems_of
 from ingest.readers.novel import describe, novel_outline
 from ingest.readers.options import Format, Kind, ReadOptions, Source
 from ingest.readers.parquet import parquet_columns
 from ingest.readers.row import MAX_ROW_CHARS
 from ingest.readers.rows import csv_header, stated_delimiter
+from ingest.unreadable import unreadable
 from schemas.documents import Rejected
 from schemas.errors import InputError
 
@@ -32,6 +33,10 @@ _NAMES: dict[Format, str] = {
 }
 _SAMPLE_LINES = 100
 _SAMPLE_CHARS = 1 << 17
+_REJECTED, _PERHAPS_REJECTED = {"source", "line", "reason", "row"}, {"cut", "undecodable"}
+"""What ``RejectedFile`` writes of each row."""
+_MOST_NAMES = 10_000
+"""Objects that are keyed by their values have no end of names; so many are looked at."""
 
 
 def open_sources(paths: Sequence[str | os.PathLike[str]], options: ReadOptions | None = None) -> list[Source]:
@@ -56,6 +61,10 @@ class Found:
     passed_over: dict[str, int]
 
 
+class _RejectedRows(InputError):
+    """A file is what ``--rejected`` wrote."""
+
+
 def find_sources(
     paths: Sequence[str | os.PathLike[str]], options: ReadOptions | None = None, *, strict: bool = False
 ) -> Found:
@@ -66,21 +75,30 @@ def find_sources(
     """
     options = options or ReadOptions()
     files = find_files([Path(path) for path in paths], options.kind)
-    if not files.paths:
+    if not files.paths and not files.unread:
         raise InputError("no file was given; name at least one file or folder.")
     found = Found([], [], dict(files.passed_over))
-    first: InputError | None = None
+    named = {Path(path) for path in paths}
+    unread = list(files.unread)
+    if strict and unread:
+        raise unread[0][1]
     for file, stem in zip(files.paths, stems_of(files.paths), strict=True):
         try:
             found.sources.append(_source(file, stem, options))
+        except _RejectedRows:
+            if file in named:
+                raise
+            # An ingest wrote it into the folder that it reads.
+            found.passed_over["with rejected rows"] = found.passed_over.get("with rejected rows", 0) + 1
         except InputError as error:
             is_table = FORMATS.get(file.suffix.lower(), "text") not in BOOKS or options.kind in {"hotels", "records"}
-            if strict or is_table:
+            # A table that is empty says as plainly as a book that nothing of it is read.
+            if strict or (is_table and not is_blank(file)):
                 raise
-            first = first or error
-            found.unread.append(Rejected(str(file), None, str(error).removeprefix(str(file)).lstrip(",: ")))
-    if first is not None and not found.sources:
-        raise first
+            unread.append((file, error))
+    if unread and not found.sources:
+        raise unread[0][1]
+    found.unread = [Rejected(str(at), None, str(error).removeprefix(str(at)).lstrip(",: ")) for at, error in unread]
     return found
 
 
@@ -90,7 +108,7 @@ def _source(path: Path, stem: str, options: ReadOptions) -> Source:
         with open(path, "rb") as file:
             start = file.read(8)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+        raise unreadable(path, error) from error
     if not size:
         raise InputError(f"{path} is empty; give a file with text in it.")
     refuse_foreign(path, start)
@@ -123,7 +141,7 @@ def _text_source(path: Path, stem: str, options: ReadOptions, form: Format, enco
     if form == "jsonl":
         if first.lstrip().startswith("["):
             raise InputError(f"{path} is a JSON array; write one JSON object a line (JSONL).")
-        return _table(path, stem, options, form, encoding, ",", _jsonl_columns(path, encoding, options.replace))
+        return _table(path, stem, options, form, encoding, ",", _jsonl_columns(path, encoding, options))
     delimiter = stated_delimiter(first) or _delimiter(path, encoding, first, options.replace)
     names = csv_header(path, encoding, delimiter, options.replace)
     return _table(path, stem, options, form, encoding, delimiter, names)
@@ -149,9 +167,25 @@ def _start(path: Path, encoding: str, replace: bool) -> Iterator[str]:
             return
 
 
-def _jsonl_columns(path: Path, encoding: str, replace: bool) -> list[str]:
+def _jsonl_columns(path: Path, encoding: str, options: ReadOptions) -> list[str]:
+    """The names in the first lines; where one is lacking, as of optional fields, those in all lines."""
+    names = _names(_start(path, encoding, options.replace))
+    kind = options.kind or ("hotels" if looks_like_hotels(names) else "records")
+    if lacks_columns(kind, names, options.roles):
+        names = _names(read_lines(path, encoding, MAX_ROW_CHARS, escape=True, replace=options.replace))
+    if not names:
+        raise InputError(f"{path} holds no JSON object; write one JSON object a line (JSONL).")
+    if not options.roles and set(names) - _PERHAPS_REJECTED == _REJECTED:
+        raise _RejectedRows(
+            f"{path} is a list of rows that an ingest set aside; mend each, and write what it has as row to a file."
+        )
+    return names
+
+
+def _names(lines: Iterable[str]) -> list[str]:
+    """The names in JSON objects, in the order in which they are met."""
     names: dict[str, None] = {}
-    for line in _start(path, encoding, replace):
+    for line in lines:
         if broken_bytes(line):
             continue
         try:
@@ -160,8 +194,8 @@ def _jsonl_columns(path: Path, encoding: str, replace: bool) -> list[str]:
             continue
         if isinstance(value, dict):
             names.update(dict.fromkeys(value))
-    if not names:
-        raise InputError(f"{path} holds no JSON object in its first lines; write one JSON object a line (JSONL).")
+        if len(names) > _MOST_NAMES:
+            break
     return list(names)
 
 

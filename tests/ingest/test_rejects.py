@@ -2,13 +2,15 @@
 
 import csv
 import json
+import os
+from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
 
 from ingest import CorpusOptions, ingest
-from schemas.errors import RowError
+from schemas.errors import InputError, RowError
 from stores.opening import open_store
 from tests.kept import contents
 
@@ -67,3 +69,27 @@ def test_a_row_that_is_no_utf8_is_set_aside_and_says_so_unless_strict(tmp_path):
     source.write_bytes(b'{"id": "0", "text": "x"}\n{"id": "4", "text": "\xff\xfe"}\n')
     with pytest.raises(RowError, match="line 2: holds the bytes ff fe"):
         ingest(source, "d", store=tmp_path / "store", options=LEXICAL, strict=True)
+
+
+def test_rows_set_aside_in_the_folder_that_is_read_are_no_rows_of_the_next_run(tmp_path):
+    folder = tmp_path / "f"
+    folder.mkdir()
+    jsonl(folder / "a.jsonl")
+    for _ in range(2):
+        report = ingest(folder, "c", store=tmp_path / "store", options=LEXICAL, rejected=folder / "bad.jsonl")
+        assert (report.documents, report.rejected) == (2, 2)
+    assert report.passed_over == {"with rejected rows": 1}
+    with pytest.raises(InputError, match=r"bad.jsonl is a list of rows that an ingest set aside; mend each"):
+        ingest(folder / "bad.jsonl", "c", store=tmp_path / "store", options=LEXICAL)
+
+
+def test_a_link_or_device_that_rejected_rows_go_to_stays_what_it_is(tmp_path):
+    jsonl(tmp_path / "a.jsonl")
+    (tmp_path / "bad.jsonl").write_text("of before\n", encoding="utf-8")
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "bad.jsonl")
+    (tmp_path / "null.jsonl").symlink_to(os.devnull)
+    for name in ("link.jsonl", "null.jsonl"):
+        ingest(tmp_path / "a.jsonl", "c", store=tmp_path / "store", options=LEXICAL, rejected=tmp_path / name)
+        assert (tmp_path / name).is_symlink()
+    assert len((tmp_path / "bad.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+    assert not Path(os.devnull).is_file()

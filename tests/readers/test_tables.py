@@ -142,6 +142,28 @@ def test_parquet_keeps_its_types_and_gives_dates_as_text(tmp_path):
         open_sources([path])
 
 
+def test_a_parquet_date_beyond_the_calendar_sets_its_row_aside(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "a.parquet"
+    dates = pyarrow.array([0, 5_000_000], pyarrow.date32())
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["one", "two"], "built": dates}), path)
+    first, second = read(*open_sources([path]))
+    assert first.payload == {"built": "1970-01-01"}
+    assert second.reason == "holds a date32[day] in 'built' that is out of range"
+
+
+def test_a_column_that_only_later_rows_have_is_read_from_them(load):
+    rows = [{"text": f"row {n}"} for n in range(150)]
+    rows.append({"id": "own", "title": "Late", "text": "last"})
+    _, documents, _ = load("a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert (documents[-1].id, documents[-1].title, documents[-1].payload) == ("own", "Late", {})
+    bodies = "".join(json.dumps({"body": row["text"]}) + "\n" for row in rows)
+    _, documents, _ = load("b.jsonl", bodies + '{"body": "b", "abstract": "a"}\n', columns={"text": "abstract"})
+    assert documents[-1].text == "a"
+
+
 def test_parquet_columns_of_one_name_are_told_apart_as_those_of_a_csv_are(tmp_path):
     import pyarrow
     import pyarrow.parquet
