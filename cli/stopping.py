@@ -17,6 +17,12 @@ SENTENCE = "Stopped. What was written stays; the same command goes on from there
 
 KIND = "Stopped"
 
+PATIENCE = 3.0
+"""Seconds in which further signals are the same one: a second Ctrl-C would break off what lets go of workers and files.
+Later ones end the command at once, which loses no more than the power does."""
+
+_asked: float | None = None
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which unwinds what is under way as Ctrl-C does."""
@@ -35,8 +41,8 @@ def leave_at_once() -> None:
 
 def unwind() -> None:
     """From now on let go of everything first."""
-    _answer(signal.SIGINT, signal.default_int_handler)
-    _answer(signal.SIGTERM, _terminate)
+    _answer(signal.SIGINT, _unwind)
+    _answer(signal.SIGTERM, _unwind)
 
 
 def _answer(number: signal.Signals, handler: signal.Handlers | object) -> None:
@@ -60,5 +66,10 @@ def _line(code: int) -> str:
     )
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+def _unwind(number: int, frame: FrameType | None) -> None:
+    global _asked
+    if _asked is None:
+        _asked = time.monotonic()
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+    if time.monotonic() - _asked > PATIENCE:
+        _leave(number, frame)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,43 @@ def test_an_ingest_with_workers_that_is_stopped_leaves_no_semaphore_and_no_trace
             process.kill()
     assert said.strip() == f"xunyi: {SENTENCE}"
     assert process.returncode == CODES[number]
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_ctrl_c_again_while_workers_are_let_go_changes_nothing(tmp_path, rows, number):
+    """It broke off what ends the workers, for whom the command then waited for ever."""
+    command = [sys.executable, "-m", "cli", "ingest", str(rows), "--corpus", "c", "--spaces", "tfidf", "--workers", "2"]
+    with subprocess.Popen(
+        [*command, "--store", str(tmp_path / "store")], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr.readline() == "reading ...\n"
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            for _ in range(10):
+                time.sleep(0.05)
+                process.send_signal(number)
+            said = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
+    assert said.strip() == f"xunyi: {SENTENCE}"
+    assert process.returncode == CODES[signal.SIGINT]
+
+
+def test_who_asks_again_later_is_obeyed_at_once(tmp_path):
+    code = """
+import os, signal, time
+from cli import stopping
+stopping.unwind()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    os.kill(os.getpid(), signal.SIGINT)
+    stopping.PATIENCE = 0
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == (f"\nxunyi: {SENTENCE}\n", 143)
 
 
 def test_a_signal_that_was_ignored_stays_so():
