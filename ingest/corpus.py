@@ -133,9 +133,14 @@ def drop_beginnings(store: Store, manifest: CorpusManifest) -> None:
 
 
 def open_corpus(stack: ExitStack, corpus: str, store: StoreLike) -> tuple[Store, CorpusManifest]:
-    """The store, left by ``stack`` if it was opened here, and the corpus's manifest; raises ``CorpusNotFound``."""
+    """The store, left by ``stack`` if it was opened here, and the corpus's manifest; raises ``CorpusNotFound``.
+
+    An embedded corpus is held from before its manifest is read: what another command, still at work, makes of it is
+    waited for, and not overwritten by what was so before.
+    """
     check_corpus_name(corpus)
     opened = stack.enter_context(as_store(store))
+    opened.hold(corpus)
     manifest = opened.read_manifest(corpus)
     if manifest is None:
         raise CorpusNotFound(f"{opened.location} has no corpus {corpus!r}; see `xunyi corpora list`.")

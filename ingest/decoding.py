@@ -24,6 +24,7 @@ from ingest.byte_samples import (
     nearly_utf8,
 )
 from ingest.plausibility import plausibility
+from ingest.unreadable import unreadable
 from schemas.errors import DecodeError, InputError, UsageError
 
 SAMPLE_BYTES = 1 << 20
@@ -62,7 +63,7 @@ def find_encoding(
             return _named(path, named)
         sample, complete = _sample(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+        raise unreadable(path, error) from error
     for mark, name in _MARKS:
         if sample.startswith(mark):
             return name
@@ -120,7 +121,7 @@ def _decoded(path: Path, encoding: str, errors: str) -> Iterator[str]:
                 if not data:
                     return
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+        raise unreadable(path, error) from error
 
 
 def read_lines(

@@ -9,6 +9,7 @@ from qdrant_client import models
 
 from ingest.moved import places
 from ingest.plan import batched
+from ingest.unreadable import is_there
 from schemas.ids import document_point_id
 from stores.base import Store
 
@@ -20,11 +21,13 @@ class Scope:
     """Which recorded sources a run answers for: the files it read, and what a folder of ``paths`` held once.
 
     A relative path means the same from whatever folder it was given, if that is the same folder still; so does a
-    folder that is reached through a link. Of the sources ``unsure`` nothing is to be removed.
+    folder that is reached through a link. A file that is there and was not read, as one of another kind than was asked
+    for, is not gone. Of the sources ``unsure``, and what is below a folder among them, nothing is to be removed.
     """
 
     def __init__(self, sources: Iterable[Path], paths: Iterable[Path], unsure: Iterable[str]) -> None:
-        self._roots = {place for path in (*sources, *paths) for place in places(path)}
+        self._read = {place for path in sources for place in places(path)}
+        self._roots = {place for path in paths for place in places(path)}
         self._unsure = {place for source in unsure for place in places(source)}
         self._known: dict[str, bool] = {}
 
@@ -35,9 +38,12 @@ class Scope:
         return self._known[source]
 
     def _holds(self, found: Sequence[Path]) -> bool:
-        return self._unsure.isdisjoint(found) and any(
-            not self._roots.isdisjoint((path, *path.parents)) for path in found
-        )
+        above = {place for path in found for place in (path, *path.parents)}
+        if not self._unsure.isdisjoint(above):
+            return False
+        if not self._read.isdisjoint(found):
+            return True
+        return not self._roots.isdisjoint(above) and not is_there(found[0])
 
 
 def gone_documents(store: Store, documents: str, met: Container[str], scope: Scope) -> list[str]:

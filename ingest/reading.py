@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from encoders.base import Encoder
 from ingest.blocks import BlockMaker, BlockSettings, Planned, in_blocks
 from ingest.encoding import counter_beside
 from ingest.executors import Executor
 from ingest.fit import Fitter
+from ingest.moved import places
 from ingest.payloads import FieldTypes
 from ingest.plan import Planner
 from ingest.readers import MetIds, ReadOptions, Source, read
+from ingest.readers.met_ids import Standing, StandingDocuments
 from ingest.spool import Spool
 from schemas.documents import Document, Rejected
 from schemas.errors import RowError
+from schemas.ids import document_point_id
 from schemas.manifest import CorpusManifest
+from schemas.payload_paths import META
+from stores.base import Store
 
 
 @dataclass(slots=True)
@@ -89,3 +95,46 @@ def documents_of(
                 where = f"{item.source}, line {item.line}" if item.line else item.source
                 raise RowError(f"{where}: {item.reason.rstrip('.')}; mend it, or leave out --strict to set it aside.")
             yield item
+
+
+def standing_documents(store: Store, corpus: str, documents: str | None) -> StandingDocuments | None:
+    """Gives what stands under some ids in the collection ``documents``; None where there is no such."""
+    if documents is None:
+        return None
+    real = cache(lambda source: str(places(source)[1]))
+
+    def standing(ids: Sequence[str]) -> Mapping[str, Standing]:
+        points = [document_point_id(corpus, one) for one in dict.fromkeys(ids)]
+        records = store.retrieve(documents, points, payload=["document_id", "source", META])
+        payloads = [record.payload or {} for record in records]
+        return {p["document_id"]: Standing(real(p["source"]), (p.get(META) or {}).get("address")) for p in payloads}
+
+    return standing
+
+
+def replacements_told(
+    replaced: Mapping[tuple[str, str], int], sources: Sequence[Source], heirs: Mapping[str, str]
+) -> list[str]:
+    """Warnings of documents that stood under another source and are now as a file of this run has them.
+
+    ``heirs`` has the files that took the prefix of one that is gone. Hotels in tables without ids and addresses are
+    known by their names alone, so that those of another file may be others.
+    """
+    names_alone = {source.recorded for source in sources if _has_names_alone(source)}
+    told = []
+    for (old, new), count in sorted(replaced.items()):
+        if heirs.get(new) == old:
+            told.append(
+                f"{count:,} documents of {old}, which is not there any more, are now as {new} has them; "
+                f"if both are wanted, ingest {old} again from where it is."
+            )
+        elif new in names_alone:
+            told.append(
+                f"{count:,} documents of {old} are now as {new} has them, since their names are the same; if they are "
+                f"other hotels, give both tables a column of ids or addresses and ingest them again."
+            )
+    return told
+
+
+def _has_names_alone(source: Source) -> bool:
+    return source.kind == "hotels" and source.columns.keys().isdisjoint(("id", "address"))

@@ -17,7 +17,7 @@ from ingest.building import build
 from ingest.differences import differences, needs_fit, spaces_to_encode
 from ingest.encoding import Fill, FillRecipe
 from ingest.executors import ExecutorName, make_executor
-from ingest.generations import next_rebuild, open_whole
+from ingest.generations import drop_other_generations, next_rebuild, open_whole
 from ingest.run import Progress
 from schemas.errors import CorpusError, UsageError
 from schemas.ingest import LEXICAL_SPACES, CorpusOptions, checked_options
@@ -110,6 +110,8 @@ def rebuild(
         wanted = _wanted(old, options, encoder, reset_storage)
         changed = differences(old, wanted)
         if not changed and not wanted.resplit:
+            # What a run that was killed in its last step had still to do.
+            drop_other_generations(opened, old, *([old.rebuild.generation] if old.rebuild else []))
             raise CorpusError(f"Nothing of {corpus!r} would change: it was made with these settings.")
         opened.check_storage(wanted.storage)
         encoded = spaces_to_encode(old, wanted)

@@ -82,6 +82,8 @@ def ingest(
 def _path(path: str | Path) -> Path:
     if not isinstance(path, str | Path):
         raise UsageError(f"A path is a {type(path).__name__}; give files or folders, and tables as a file.")
+    if path == "":
+        raise UsageError("A path is empty; give a file or a folder ('.' is the one that you are in).")
     return Path(path)
 
 

@@ -26,12 +26,12 @@ from ingest.plan import Plan, Planner
 from ingest.points import Target
 from ingest.prune import Scope, gone_documents, remove_documents
 from ingest.readers import Found, MetIds, ReadOptions, Source, told, with_heading
-from ingest.reading import block_maker, documents_of, read_into
+from ingest.reading import block_maker, documents_of, read_into, replacements_told, standing_documents
 from ingest.rejects import RejectedFile
 from ingest.spool import Spool
 from ingest.write import write_documents
 from schemas.documents import Document, Rejected
-from schemas.errors import InputError
+from schemas.errors import CorpusError, InputError
 from schemas.ingest import (
     LEXICAL_SPACES,
     CorpusOptions,
@@ -68,6 +68,7 @@ class Run:
         self.paths: list[Path] = []
         self._gone: list[str] = []
         self._new_heading = False
+        store.hold(corpus)
         found = store.read_manifest(corpus)
         self._warnings: list[str] = []
         self._losses = Losses() if found is None else find_losses(store, found)
@@ -106,12 +107,7 @@ class Run:
             self._stack.callback(self._ahead.close)
         items = partial(documents_of, sources, reading, strict, unread=found.unread)
         plan = self._read(sources, items, spool, fields, fitter)
-        self._warnings += [
-            f"{plan.replaced[old, new]:,} documents of {old}, which is not there any more, are now as {new} has them; "
-            f"if both are wanted, ingest {old} again from where it is."
-            for new, old in named.heirs.items()
-            if plan.replaced[old, new]
-        ]
+        self._warnings += replacements_told(plan.replaced, sources, named.heirs)
         if plan.documents == 0:
             raise InputError(
                 f"{', '.join(str(s.path) for s in sources)}: no document could be read"
@@ -121,6 +117,7 @@ class Run:
         if not self.dry_run and (plan.added or plan.changed or plan.removed or self._resumed):
             if self._encoder is not None:
                 self._encoder = self._pool.encoder(self._encoder, self._recipe)
+            self._require_still_new()
             try:
                 lexical = self._lexical(fitter)
                 self._write(spool, lexical, fields)
@@ -133,6 +130,14 @@ class Run:
         self._seconds["total"] = time.perf_counter() - started
         self._warnings += told(found.passed_over, reading.kind)
         return self._report(sources, plan, found.passed_over)
+
+    def _require_still_new(self) -> None:
+        if not self._known:
+            self._store.hold(self._corpus, new=True)
+            if self._store.read_manifest(self._corpus) is not None:
+                raise CorpusError(
+                    f"Another command has made the corpus {self._corpus!r} meanwhile; run the same command again."
+                )
 
     def _reading(self, done: int) -> None:
         self._progress("read", done, None)
@@ -154,16 +159,17 @@ class Run:
         fields: FieldTypes,
         fitter: Fitter | None,
     ) -> Plan:
+        existing = self._collection(Shelf.DOCUMENTS) if self._known and not self._losses.documents_gone else None
         planner = Planner(
             self._store,
             self._corpus,
-            self._collection(Shelf.DOCUMENTS) if self._known and not self._losses.documents_gone else None,
+            existing,
             titles=self._manifest.titles,
             rejected=self.rejected.add if self.rejected is not None else None,
             only_compare=self.dry_run,
             short=self._short if self._resumed else None,
         )
-        met = MetIds()
+        met = MetIds(standing_documents(self._store, self._corpus, existing))
         self._stack.callback(met.close)
         times = read_into(
             spool,

@@ -114,8 +114,8 @@ class IngestReport(BaseModel):
     not add up to ``total``. ``removed`` counts documents that were gone from the source; ``not_pruned`` are
     files of which none were removed, since they or rows of theirs were set aside; ``rejected_file`` holds every
     rejected row, where one was asked for. ``tokens_sent`` are those that an embeddings API counted;
-    ``passed_over`` counts files in folders that are not read, by suffix; ``warnings`` say so too, and what
-    the corpus had lost.
+    ``passed_over`` counts files in folders that are not read, by suffix, links to folders, and further names of one
+    file; ``warnings`` say so too, and what the corpus had lost.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -165,9 +165,12 @@ def _as_number(text: str) -> int | float | None:
     for kind in (int, float):
         try:
             number = kind(plain)
+            return number if math.isfinite(number) else None
         except ValueError:
             continue
-        return number if math.isfinite(number) else None
+        except OverflowError:
+            # Longer than any float.
+            return None
     return None
 
 

@@ -81,6 +81,13 @@ class Store(Protocol):
         """The names of all corpora that have a manifest, sorted."""
         ...
 
+    def hold(self, corpus: str, *, new: bool = False) -> None:
+        """Have the corpus to oneself, where a store has owners (embedded), before its manifest is read to be changed.
+
+        Nothing happens where nothing stands under the name, unless it is to be a ``new`` corpus.
+        """
+        ...
+
     def read_manifest(self, corpus: str) -> CorpusManifest | None:
         """The manifest of the corpus's current generation, or None where there is no such corpus."""
         ...

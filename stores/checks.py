@@ -14,6 +14,7 @@ from qdrant_client import models
 from schemas.errors import InvalidPoint, StoreError
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Space, SpaceKind, VectorBatch
+from schemas.storage import StorageSettings
 from schemas.surrogates import is_torn
 from stores.nearest import Nearest
 
@@ -25,10 +26,13 @@ MAX_DEPTH = 32
 
 _MAX_INDEX = 2**32 - 1
 _MAX_FLOAT = float(np.finfo(np.float32).max)
+_MAX_HALF = float(np.finfo(np.float16).max)
 _MAX_INTEGER = 2**63
 
 
-def check_batch(batch: PointBatch, spaces: Mapping[str, Space], *, payloads: bool = True) -> None:
+def check_batch(
+    batch: PointBatch, spaces: Mapping[str, Space], storage: StorageSettings, *, payloads: bool = True
+) -> None:
     """Refuse the whole batch if any point of it must not be written.
 
     Raises ``InvalidPoint`` naming the point and what is wrong: an id that is no UUID, an unknown
@@ -39,7 +43,8 @@ def check_batch(batch: PointBatch, spaces: Mapping[str, Space], *, payloads: boo
         check_id(point)
     check_names(batch.vectors, spaces)
     for name, vectors in batch.vectors.items():
-        _check_vectors(batch, spaces[name], vectors)
+        half = storage.datatype == "float16" and spaces[name].kind is not SpaceKind.SPARSE
+        _check_vectors(batch, spaces[name], vectors, _MAX_HALF if half else _MAX_FLOAT)
     if payloads:
         if len(batch.payloads) != len(batch.ids):
             raise InvalidPoint(f"{len(batch.payloads)} payloads came for {len(batch.ids)} points; give one each.")
@@ -76,26 +81,30 @@ def check_id(point: str) -> None:
         raise InvalidPoint(f"{point!r} is no point id: give a UUID, as schemas.ids derives them.")
 
 
-def _check_vectors(batch: PointBatch, space: Space, vectors: VectorBatch) -> None:
+def _check_vectors(batch: PointBatch, space: Space, vectors: VectorBatch, most: float) -> None:
+    if not isinstance(vectors, list) and not hasattr(vectors, "shape"):
+        raise InvalidPoint(f"Space {space.name!r} takes arrays, one row a point; got {type(vectors).__name__}.")
     count = len(vectors) if isinstance(vectors, list) else vectors.shape[0]
     if count != len(batch.ids):
         raise InvalidPoint(f"Space {space.name!r}: {count} vectors came for {len(batch.ids)} points; give one each.")
     if space.kind is SpaceKind.DENSE:
-        _check_dense(batch, space, vectors)
+        _check_dense(batch, space, vectors, most)
     elif space.kind is SpaceKind.SPARSE:
         _check_sparse(batch, space, vectors)
     else:
-        _check_multi(batch, space, vectors)
+        _check_multi(batch, space, vectors, most)
 
 
-def _check_dense(batch: PointBatch, space: Space, vectors: Any) -> None:
+def _check_dense(batch: PointBatch, space: Space, vectors: Any, most: float) -> None:
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.shape[1] != space.dim:
         shape = getattr(vectors, "shape", "a list")
         raise InvalidPoint(f"Space {space.name!r} takes vectors of {space.dim} dimensions; got {shape}.")
-    bad = ~_fits(vectors, space).all(axis=1)
+    bad = ~_fits(vectors, space, most).all(axis=1)
     if bad.any():
         point = batch.ids[int(np.argmax(bad))]
-        raise InvalidPoint(f"Point {point}, space {space.name!r}: the vector holds NaN or infinity; encode it again.")
+        raise InvalidPoint(
+            f"Point {point}, space {space.name!r}: the vector holds NaN or infinity{_as(most)}; encode it again."
+        )
 
 
 def _check_sparse(batch: PointBatch, space: Space, vectors: Any) -> None:
@@ -108,7 +117,7 @@ def _check_sparse(batch: PointBatch, space: Space, vectors: Any) -> None:
     pointers = vectors.indptr
     if pointers[0] != 0 or pointers[-1] != len(vectors.indices) or (np.diff(pointers) < 0).any():
         raise InvalidPoint(f"Space {space.name!r}: the rows' bounds do not cover the indices; build the rows anew.")
-    fits = _fits(vectors.data, space)
+    fits = _fits(vectors.data, space, _MAX_FLOAT)
     if not fits.all():
         row = int(np.searchsorted(vectors.indptr, np.argmin(fits), side="right")) - 1
         raise InvalidPoint(f"Point {batch.ids[row]}, space {space.name!r}: a weight is NaN or infinite.")
@@ -127,22 +136,27 @@ def _check_sparse(batch: PointBatch, space: Space, vectors: Any) -> None:
         )
 
 
-def _check_multi(batch: PointBatch, space: Space, vectors: Any) -> None:
+def _check_multi(batch: PointBatch, space: Space, vectors: Any, most: float) -> None:
     if not isinstance(vectors, list):
         raise InvalidPoint(f"Space {space.name!r} takes a list of (tokens, {space.dim}) arrays.")
     for point, rows in zip(batch.ids, vectors, strict=True):
         if not isinstance(rows, np.ndarray) or rows.ndim != 2 or (len(rows) and rows.shape[1] != space.dim):
             shape = getattr(rows, "shape", "a list")
             raise InvalidPoint(f"Point {point}, space {space.name!r}: takes (tokens, {space.dim}) arrays; got {shape}.")
-        if not _fits(rows, space).all():
-            raise InvalidPoint(f"Point {point}, space {space.name!r}: the vectors hold NaN or infinity.")
+        if not _fits(rows, space, most).all():
+            raise InvalidPoint(f"Point {point}, space {space.name!r}: the vectors hold NaN or infinity{_as(most)}.")
 
 
-def _fits(numbers: Any, space: Space) -> Any:
-    """Where the numbers are finite as float32, which is what engines keep."""
+def _as(most: float) -> str:
+    return " as float16" if most == _MAX_HALF else ""
+
+
+def _fits(numbers: Any, space: Space, most: float) -> Any:
+    """Where the numbers are finite as what the engine keeps, float32 or float16, of which ``most`` is the largest."""
     if numbers.dtype.kind not in "fiu":
         raise InvalidPoint(f"Space {space.name!r} takes numbers; got {numbers.dtype}.")
-    return np.abs(numbers) <= _MAX_FLOAT
+    # In half precision the bound itself would be infinite.
+    return np.abs(numbers.astype(np.float32) if numbers.dtype == np.float16 else numbers) <= most
 
 
 def check_payload(value: Any, where: str, depth: int = 0) -> None:
@@ -181,25 +195,41 @@ def _wrong_scalar(value: Any) -> str | None:
 
 
 def check_filter(value: Any, depth: int = 0) -> None:
-    """Refuse a filter nested deeper than ``MAX_DEPTH``."""
+    """Refuse what is no filter, or holds what JSON cannot say, and one nested deeper than ``MAX_DEPTH``."""
     if depth > MAX_DEPTH:
         raise InvalidPoint(f"The filter is nested deeper than {MAX_DEPTH} levels; flatten it.")
     if value is None:
         return
-    if isinstance(value, models.FieldCondition):
-        _check_field(value)
+    if depth == 0 and not isinstance(value, models.Filter):
+        raise InvalidPoint(f"A filter is a models.Filter of qdrant_client; got {type(value).__name__}.")
+    if isinstance(value, models.NestedCondition):
+        _check_name(value.nested.key)
+        value = value.nested.filter
+    if not isinstance(value, models.Filter):
+        _check_condition(value)
         return
-    if isinstance(value, models.HasIdCondition):
-        for point in value.has_id:
+    for part in (value.must, value.should, value.must_not, value.min_should and value.min_should.conditions):
+        for condition in part if isinstance(part, list) else [part]:
+            check_filter(condition, depth + 1)
+
+
+def _check_condition(condition: Any) -> None:
+    if isinstance(condition, models.FieldCondition):
+        _check_field(condition)
+    elif isinstance(condition, models.HasIdCondition):
+        for point in condition.has_id:
             check_id(str(point))
-        return
-    for part in ("must", "should", "must_not"):
-        conditions = getattr(value, part, None)
-        for condition in conditions if isinstance(conditions, list) else [conditions]:
-            if condition is not None:
-                check_filter(getattr(getattr(condition, "nested", None), "filter", condition), depth + 1)
-    for condition in getattr(getattr(value, "min_should", None), "conditions", []):
-        check_filter(getattr(getattr(condition, "nested", None), "filter", condition), depth + 1)
+    elif isinstance(condition, models.IsEmptyCondition):
+        _check_name(condition.is_empty.key)
+    elif isinstance(condition, models.IsNullCondition):
+        _check_name(condition.is_null.key)
+    elif isinstance(condition, models.HasVectorCondition):
+        _check_name(condition.has_vector)
+
+
+def _check_name(name: str) -> None:
+    if (wrong := _wrong_scalar(name)) is not None:
+        raise InvalidPoint(f"A name in the filter holds {wrong}.")
 
 
 def _check_field(condition: models.FieldCondition) -> None:

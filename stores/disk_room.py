@@ -38,16 +38,17 @@ def require_room(folder: Path, size: int = 0, reserve: int = RESERVE) -> None:
         )
 
 
-def filled_by_reading(folders: Iterable[Path]) -> int:
-    """Bytes that the files below these folders take when they are mapped and read: their holes, on a disk in memory.
+def filled_by_reading(files: Iterable[Path]) -> int:
+    """Bytes that these files take when they are mapped and read: their holes, on a disk in memory.
 
     Such a file system (tmpfs) gives a page to every hole that is read, others do when one is written.
     """
     total = 0
-    for folder in folders:
-        if not _in_memory(folder.stat().st_dev):
+    for path in files:
+        found = path.stat()
+        if not _in_memory(found.st_dev):
             return 0
-        total += sum(max(0, path.stat().st_size - path.stat().st_blocks * 512) for path in folder.rglob("*.dat"))
+        total += max(0, found.st_size - found.st_blocks * 512)
     return total
 
 

@@ -103,7 +103,7 @@ def _check_corpus(store: EdgeStore, corpus: Path, health: StoreHealth, repair: b
     for folder in collections:
         check_collection(folder, manifest, health, repair=repair, timeout=timeout)
         if manifest is not None:
-            _check_generation(folder, manifest, health)
+            _check_generation(folder, manifest, health, repair)
     if manifest is None:
         if not garbled:
             _check_nameless(corpus, collections, health, repair)
@@ -165,7 +165,7 @@ def _check_nameless(corpus: Path, collections: list[Path], health: StoreHealth, 
         )
 
 
-def _check_generation(folder: Path, manifest: CorpusManifest, health: StoreHealth) -> None:
+def _check_generation(folder: Path, manifest: CorpusManifest, health: StoreHealth, repair: bool) -> None:
     known = [one.generation for one in (manifest, *manifest.kept)]
     if shelf_of(folder) is not None and generation_of(folder) in known:
         return
@@ -176,9 +176,17 @@ def _check_generation(folder: Path, manifest: CorpusManifest, health: StoreHealt
             f"xunyi generations drop {manifest.corpus} --unfinished",
         )
         return
-    health.add(
-        folder, f"belongs to no generation in use ({manifest.generation}) or kept; the next rebuild or refit removes it"
-    )
+    problem = f"belongs to no generation in use ({manifest.generation}) or kept"
+    number = generation_of(folder)
+    # Later ones may be what was in use, where the manifest is an older copy.
+    if shelf_of(folder) is None or number is None or number > manifest.generation:
+        health.add(folder, f"{problem}; the next rebuild or refit removes it")
+    elif repair:
+        remove(folder)
+        health.points.pop(f"{manifest.corpus}.{folder.name}", None)
+        health.add(folder, problem, "removed")
+    else:
+        health.add(folder, f"{problem}; --repair removes it")
 
 
 def _check_counts(corpus: Path, manifest: CorpusManifest, health: StoreHealth, *, in_use: bool) -> None:

@@ -110,7 +110,7 @@ class EdgeCollection:
     # -- points ----------------------------------------------------------------------------
     def upsert(self, batch: PointBatch) -> None:
         """Write points whole, durable when this returns."""
-        check_batch(batch, self.spaces)
+        check_batch(batch, self.spaces, self.storage)
         self._parts.ready()
         for part, rows in self._parts.of(batch.ids):
             part.upsert(_rows_of(batch, rows))
@@ -118,7 +118,7 @@ class EdgeCollection:
 
     def update_vectors(self, batch: PointBatch) -> None:
         """Write the batch's spaces of points that stand; the rest of them stays."""
-        check_batch(batch, self.spaces, payloads=False)
+        check_batch(batch, self.spaces, self.storage, payloads=False)
         for part, rows in self._parts.of(batch.ids):
             part.update_vectors(_rows_of(batch, rows))
 

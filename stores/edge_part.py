@@ -47,6 +47,9 @@ WRITTEN_BYTES = 8_000_000
 LEAVING = 10.0
 """Seconds to wait for a process that joined this part's segments to be gone, where who began it was killed."""
 
+_READ_WHOLE = ("segments/*/payload_index/**/*.dat", "segments/*/vector_storage-*/vectors/*.mmap")
+"""Files that the engine maps and reads as it opens, before it says anything: indexes of fields, dense vectors."""
+
 _COLD = edge.Memory.Cold
 _SCHEMAS: dict[str, Any] = {
     "keyword": edge.KeywordIndexParams(memory=_COLD),
@@ -72,26 +75,34 @@ class EdgePart:
         self._mapped = 0
         self.changed = False
         """Whether anything was written since the part was opened, or its segments joined."""
+        self._loaded: edge.EdgeShard | None = None
         self._open()
 
     def _open(self, *, filling: bool = False) -> None:
         self._plain = filling
         config = config_of(self._spaces, self._storage, segments(self.folder), filling=filling)
         self._threads = config.max_search_threads
-        # The engine maps the indexes of fields, and reads them, before it says anything.
-        wanted = filled_by_reading(self.folder.glob("segments/*/payload_index"))
+        wanted = filled_by_reading(path for files in _READ_WHOLE for path in self.folder.glob(files))
         if wanted:
             require_room(self.folder, wanted, SMALL_RESERVE)
         give_up = time.monotonic() + LEAVING
         while True:
             try:
                 with engine(self._name, opening=self.folder):
-                    self._shard = edge.EdgeShard.load(str(self.folder), config)
+                    self._loaded = edge.EdgeShard.load(str(self.folder), config)
                 return
             except StoreLocked:
                 if time.monotonic() >= give_up:
                     raise
                 time.sleep(0.05)
+
+    @property
+    def _shard(self) -> edge.EdgeShard:
+        """The engine's; where it could not be opened again, as for want of room, that is tried once more."""
+        if self._loaded is None:
+            self._open(filling=self._plain)
+        assert self._loaded is not None
+        return self._loaded
 
     def _without_graphs(self) -> bool:
         """Whether segments may go without until they are joined: the engine would take away what graphs there are."""
@@ -110,10 +121,14 @@ class EdgePart:
         return self._threads != 1
 
     def close(self) -> None:
-        """Flush and let go of the files."""
-        with engine(self._name):
-            self._shard.flush()
-            self._shard.close()
+        """Flush and let go of the files, where they are open."""
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            with engine(self._name):
+                try:
+                    loaded.flush()
+                finally:
+                    loaded.close()
 
     def create_payload_index(self, field: str, kind: PayloadIndexType) -> None:
         """Index a payload field."""

@@ -295,8 +295,9 @@ def _finish(place: _Place) -> None:
 
 
 def part_folders(folder: Path) -> list[Path]:
-    """The folders of a collection's parts, in their order."""
-    return sorted((path for path in folder.iterdir() if _FOLDER.fullmatch(path.name)), key=_number)
+    """The folders of a collection's parts, in their order; one that never was a part holds nothing."""
+    named = (path for path in folder.iterdir() if _FOLDER.fullmatch(path.name) and path.is_dir())
+    return sorted((path for path in named if any(path.iterdir()) or _ids_file(path).exists()), key=_number)
 
 
 def _number(part: Path) -> int:

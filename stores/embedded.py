@@ -19,9 +19,10 @@ from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
 from stores.base import PayloadIndexType
-from stores.checks import check_filter, check_id, check_payload, require_same_spaces
+from stores.checks import MAX_REACH, check_filter, check_id, check_payload, require_same_spaces
 from stores.disk_room import allocated
 from stores.edge_collection import Cursor, EdgeCollection
+from stores.edge_errors import engine
 from stores.edge_folder import EdgeFolder
 from stores.edge_parts import PART_POINTS
 from stores.files import sync_folder
@@ -57,6 +58,12 @@ class EdgeStore:
     def list_corpora(self) -> list[str]:
         """The names of all corpora that have a manifest, sorted."""
         return self._folder.corpora()
+
+    def hold(self, corpus: str, *, new: bool = False) -> None:
+        """Lock the corpus until ``close``; raises ``StoreLocked`` where another process keeps it for long."""
+        with self._guard:
+            if new or self._folder.corpus(corpus).is_dir():
+                self._folder.lock(corpus)
 
     def read_manifest(self, corpus: str) -> CorpusManifest | None:
         """The current manifest; needs no lock, since it is replaced in one step."""
@@ -128,19 +135,19 @@ class EdgeStore:
 
     def create_payload_index(self, name: str, field: str, kind: PayloadIndexType) -> None:
         """Index a payload field; nothing happens where it is indexed already so."""
-        with self._guard:
-            self._collection(name).create_payload_index(field, kind)
+        with self._inside(name) as collection:
+            collection.create_payload_index(field, kind)
 
     # -- points ----------------------------------------------------------------------------
     def upsert(self, name: str, batch: PointBatch) -> None:
         """Write points whole, durable when this returns."""
-        with self._guard:
-            self._collection(name).upsert(batch)
+        with self._inside(name) as collection:
+            collection.upsert(batch)
 
     def update_vectors(self, name: str, batch: PointBatch) -> None:
         """Write the batch's spaces of points that stand; the rest of them stays."""
-        with self._guard:
-            self._collection(name).update_vectors(batch)
+        with self._inside(name) as collection:
+            collection.update_vectors(batch)
 
     def set_payload(self, name: str, payload: Mapping[str, Any], ids: Sequence[str]) -> None:
         """Set these payload keys on the points, leaving other keys."""
@@ -148,8 +155,8 @@ class EdgeStore:
         for point in ids:
             check_id(point)
         if ids:
-            with self._guard:
-                self._collection(name).set_payload(payload, ids)
+            with self._inside(name) as collection:
+                collection.set_payload(payload, ids)
 
     def delete(
         self, name: str, points: Sequence[str] | models.Filter, *, documents: Sequence[str] | None = None
@@ -162,8 +169,8 @@ class EdgeStore:
         else:
             for point in points:
                 check_id(point)
-        with self._guard:
-            self._collection(name).delete(points, documents)
+        with self._inside(name) as collection:
+            collection.delete(points, documents)
 
     def retrieve(
         self,
@@ -178,13 +185,13 @@ class EdgeStore:
             check_id(point)
         if not ids:
             return []
-        with self._guard:
-            return self._collection(name).retrieve(ids, payload, vectors)
+        with self._inside(name) as collection:
+            return collection.retrieve(ids, payload, vectors)
 
     def columns(self, name: str, points: Collection[int], space: str) -> dict[int, Sequence[int]]:
         """Which columns points hold in a sparse space, by their ids (``UUID.int``); those without any are left out."""
-        with self._guard:
-            return self._collection(name).columns([point_text(point) for point in points], space) if points else {}
+        with self._inside(name) as collection:
+            return collection.columns([point_text(point) for point in points], space) if points else {}
 
     def scroll(
         self,
@@ -197,12 +204,12 @@ class EdgeStore:
     ) -> Iterator[models.Record]:
         """Every point, in the order of ids."""
         check_filter(query_filter)
-        if batch_size < 1:
-            raise StoreError(f"Pages of {batch_size} points were asked for; give 1 or more.")
+        if not 1 <= batch_size <= MAX_REACH:
+            raise StoreError(f"Pages of {batch_size} points were asked for; give 1 to {MAX_REACH}.")
         cursor = Cursor()
         while True:
-            with self._guard:
-                page = self._collection(name).scroll(cursor, batch_size, query_filter, payload, vectors)
+            with self._inside(name) as collection:
+                page = collection.scroll(cursor, batch_size, query_filter, payload, vectors)
             if not page:
                 return
             yield from page
@@ -210,32 +217,32 @@ class EdgeStore:
     def count(self, name: str, query_filter: models.Filter | None = None) -> int:
         """Exactly how many points match."""
         check_filter(query_filter)
-        with self._guard:
-            return self._collection(name).count(query_filter)
+        with self._inside(name) as collection:
+            return collection.count(query_filter)
 
     def facet(
         self, name: str, field: str, query_filter: models.Filter | None = None, limit: int = 10
     ) -> dict[str, int]:
         """How many points hold each value of an indexed field."""
         check_filter(query_filter)
-        with self._guard:
-            return self._collection(name).facet(field, query_filter, limit)
+        with self._inside(name) as collection:
+            return collection.facet(field, query_filter, limit)
 
     def query(self, name: str, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
         """Answer the requests in one round, best first and equals by id."""
-        with self._guard:
-            return self._collection(name).query(requests)
+        with self._inside(name) as collection:
+            return collection.query(requests)
 
     def nearest(self, name: str, questions: Sequence[Nearest]) -> list[list[Scored]]:
         """Answer the questions in one round, best first and equals by id."""
-        with self._guard:
-            return self._collection(name).nearest(questions)
+        with self._inside(name) as collection:
+            return collection.nearest(questions)
 
     # -- care ------------------------------------------------------------------------------
     def optimize(self, name: str) -> None:
         """Build the engine's indexes now; what was written before in large amounts has them already."""
-        with self._guard:
-            self._collection(name).optimize()
+        with self._inside(name) as collection:
+            collection.optimize()
 
     def disk_bytes(self, name: str) -> int | None:
         """Bytes on disk, holes of sparse files not counted."""
@@ -272,6 +279,12 @@ class EdgeStore:
             yield folder
 
     # -- inside ----------------------------------------------------------------------------
+    @contextmanager
+    def _inside(self, name: str) -> Iterator[EdgeCollection]:
+        """The collection, for this thread alone; what its engine refuses on the way is a ``StoreError``."""
+        with self._guard, engine(name):
+            yield self._collection(name)
+
     def _collection(self, name: str) -> EdgeCollection:
         if os.getpid() != self._process:
             raise StoreError(f"{self._folder.root} was opened before this process was forked; spawn it and open there.")

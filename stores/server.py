@@ -54,6 +54,9 @@ class ServerStore:
         """The names of all corpora that have a manifest, sorted."""
         return self._manifests.corpora()
 
+    def hold(self, corpus: str, *, new: bool = False) -> None:
+        """A server has no owners: who changes a corpus looks whether its manifest is still the one that was read."""
+
     def read_manifest(self, corpus: str) -> CorpusManifest | None:
         """The corpus's current manifest, or None."""
         return self._manifests.read(corpus)
@@ -100,7 +103,7 @@ class ServerStore:
     # -- points ----------------------------------------------------------------------------
     def upsert(self, name: str, batch: PointBatch) -> None:
         """Write points whole, in requests cut by count and by bytes."""
-        check_batch(batch, self._collections.described(name)[0])
+        check_batch(batch, *self._collections.described(name))
         for rows in requests_of(batch):
             points = [
                 models.PointStruct(id=batch.ids[row], vector=vectors_of(batch, row), payload=dict(batch.payloads[row]))
@@ -110,7 +113,7 @@ class ServerStore:
 
     def update_vectors(self, name: str, batch: PointBatch) -> None:
         """Write the batch's spaces of points that stand; the rest of them stays."""
-        check_batch(batch, self._collections.described(name)[0], payloads=False)
+        check_batch(batch, *self._collections.described(name), payloads=False)
         present = {record.id for record in self.retrieve(name, batch.ids, payload=False)}
         rows = [row for row in range(len(batch)) if batch.ids[row] in present]
         for start in range(0, len(rows), REQUEST_POINTS):

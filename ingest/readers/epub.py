@@ -15,11 +15,13 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from ingest.readers.contents import CONTENTS
 from ingest.readers.decorations import visible
 from ingest.readers.epub_markup import decoded
 from ingest.readers.epub_page import Page, extract
 from ingest.readers.headings import Heading, parse_heading, squeeze
 from ingest.readers.options import Source
+from ingest.readers.running_lines import ENDING
 from ingest.readers.text import clean
 from schemas.documents import JSON, Document, Rejected, Stretch
 from schemas.errors import InputError
@@ -30,6 +32,8 @@ MAX_MEMBERS = 20_000
 """Bounds against zip bombs: 64 MiB a file, 1 GiB of text a book, 20,000 files."""
 
 _MAX_RATIO = 500
+_MAX_ENTRY_CHARS, _MAX_PROSE = 100, 0.2
+"""A table of contents has no longer lines and no sentences, but for a note or two."""
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 
 
@@ -84,12 +88,12 @@ def read_epub(source: Source) -> Iterator[Document | Rejected]:
             yield Rejected(str(source.path), None, str(page).removeprefix(str(source.path)).lstrip(",: "))
             continue
         start_of_page, offset = offset, offset + len(page.text)
-        if page.is_contents or name == book.navigation or _mostly_links(page):
+        if _lists_contents(page):
             continue
         for heading, start, end, level in _chapters(book, name, page):
             body = clean(page.text[start:end])
             if not body.strip():
-                if heading is not None and (heading.rank == 0 or level == 1) and heading.title != book.title:
+                if heading is not None and name != book.navigation and _names_part(book, heading, level):
                     part = heading.label if heading.title == heading.label else f"{heading.label} {heading.title}"
                 continue
             if heading is None and (not page.headings and len(body.strip()) < 2):
@@ -142,9 +146,19 @@ def _heading(text: str) -> Heading:
     return parse_heading(text) or Heading(text, text, 1, "#")
 
 
-def _mostly_links(page: Page) -> bool:
+def _names_part(book: Book, heading: Heading, level: int) -> bool:
+    """Whether a heading without text of its own names the part that the chapters after it are in."""
+    return (heading.rank == 0 or level == 1) and heading.title != book.title and not CONTENTS.fullmatch(heading.title)
+
+
+def _lists_contents(page: Page) -> bool:
+    """Whether a page is a table of contents: mostly links, and short lines that are no sentences."""
     visible = len("".join(page.text.split()))
-    return page.link_chars > 0 and page.link_chars >= 0.6 * visible
+    if not page.link_chars or page.link_chars < 0.6 * visible:
+        return False
+    lines = [line.strip() for line in page.text.split("\n") if line.strip()]
+    prose = sum(len(line) > _MAX_ENTRY_CHARS or ENDING.search(line[-4:]) is not None for line in lines)
+    return prose <= _MAX_PROSE * len(lines)
 
 
 def _pages(book: Book) -> Iterator[tuple[str, Page | InputError]]:
@@ -158,7 +172,7 @@ def _pages(book: Book) -> Iterator[tuple[str, Page | InputError]]:
                 if total > MAX_TOTAL_BYTES:
                     yield name, InputError(f"unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB; no book is so long.")
                     return
-                page = extract(decoded(book.path, name, data))
+                page = extract(decoded(book.path, name, data), navigation=name == book.navigation)
             except InputError as error:
                 yield name, error
                 continue
@@ -177,7 +191,8 @@ def _package(path: Path, archive: zipfile.ZipFile, root: str) -> Book:
         if tag == "item":
             href = _join(folder, element.get("href", ""))
             items[element.get("id", "")] = (href, element.get("media-type", ""), element.get("properties", ""))
-        elif tag == "itemref" and element.get("linear", "yes") != "no":
+        elif tag == "itemref":
+            # What is not linear is text beside the story, as notes and answers are: it is read in its place.
             spine.append(element.get("idref", ""))
         elif tag == "title" and not title:
             title = " ".join((element.text or "").split())

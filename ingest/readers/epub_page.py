@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -17,7 +18,10 @@ _VOID_NAMES = "area base br col embed hr img input link meta param source track 
 _VOID = frozenset(_VOID_NAMES.split())
 _MARKERS = frozenset({"noteref", "backlink", "pagebreak"})
 """Signs of the page and no text, by their ``epub:type``, or their ``role`` after ``doc-``."""
+_NAVIGATION = frozenset({"toc", "landmarks", "page-list"})
+"""What a ``nav`` element is for, by its ``epub:type``, where it is no text."""
 _HEADINGS = frozenset({"h1", "h2"})
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _UNSEEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
 
 Attributes = list[tuple[str, str | None]]
@@ -30,19 +34,19 @@ class Page:
     text: str
     headings: list[tuple[int, int, int]]
     link_chars: int
-    is_contents: bool
 
 
-def extract(markup: str) -> Page:
-    """The text of a page or of a piece of one."""
-    parser = _Extractor()
-    parser.feed(markup)
+def extract(markup: str, *, navigation: bool = False) -> Page:
+    """The text of a page or of a piece of one; tables of contents are none, nor is any ``nav`` of a ``navigation``."""
+    parser = _Extractor(navigation=navigation)
+    # Python's parser gives these sections of XHTML, which are text, as unknown declarations or comments.
+    parser.feed(_CDATA.sub(lambda section: html.escape(section[1], quote=False), markup))
     parser.close()
     if parser.pieces and not parser.pieces[-1].endswith("\n"):
         parser.pieces.append("\n")
     text = "".join(parser.pieces)
     headings = [h for h in parser.headings if text[h[0] : h[1]].strip()]
-    return Page(text, headings, parser.link_chars, parser.is_contents)
+    return Page(text, headings, parser.link_chars)
 
 
 def _is_hidden(attrs: Attributes) -> bool:
@@ -54,12 +58,17 @@ def _is_hidden(attrs: Attributes) -> bool:
     return not _MARKERS.isdisjoint({*(named.get("epub:type") or "").split(), *roles})
 
 
+def _is_navigation(attrs: Attributes) -> bool:
+    return not _NAVIGATION.isdisjoint((dict(attrs).get("epub:type") or "").split())
+
+
 class _Hidden:
     """Which element that is not shown the parser is in; its end may be left out, as HTML lets it be."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, navigation: bool) -> None:
         self._tag: str | None = None
         self._depth = 0
+        self._navigation = navigation
 
     def __bool__(self) -> bool:
         return self._tag is not None
@@ -71,8 +80,13 @@ class _Hidden:
             self._tag = None
         if self._tag == tag:
             self._depth += 1
-        elif self._tag is None and tag not in _VOID and (tag in _READINGS or _is_hidden(attrs)):
+        elif self._tag is None and tag not in _VOID and self._begins(tag, attrs):
             self._tag, self._depth = tag, 1
+
+    def _begins(self, tag: str, attrs: Attributes) -> bool:
+        if tag == "nav" and (self._navigation or _is_navigation(attrs)):
+            return True
+        return tag in _READINGS or _is_hidden(attrs)
 
     def end(self, tag: str) -> None:
         """An element ends."""
@@ -87,24 +101,24 @@ class _Hidden:
 
 
 class _Extractor(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, *, navigation: bool) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
         self.size = 0
         self.headings: list[tuple[int, int, int]] = []
         self.link_chars = 0
-        self.is_contents = False
         self._skip = 0
-        self._hidden = _Hidden()
+        self._hidden = _Hidden(navigation=navigation)
         self._heading: tuple[int, str] | None = None
         self._links = 0
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
         if tag in _SKIPPED:
             self._skip += 1
+        elif tag == "body":
+            # The head ends here, though its end may be left out.
+            self._skip = 0
         self._hidden.start(tag, attrs)
-        if tag == "nav" and any(key == "epub:type" and value and "toc" in value.split() for key, value in attrs):
-            self.is_contents = True
         if tag in _BLOCKS:
             self._break()
         if tag in _HEADINGS and self._heading is None:

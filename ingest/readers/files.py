@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from ingest.readers.options import Format, Kind
+from ingest.unreadable import GONE, unlisted, unreadable
 from schemas.errors import InputError
 
 FORMATS: dict[str, Format] = {
@@ -32,61 +35,158 @@ _FOREIGN = frozenset(_FOREIGN_NAMES.split())
 _SUFFIXES = ", ".join(FORMATS)
 
 
+LINKED = "link to a folder"
+REPEATED = "same file by another name"
+"""What is passed over for another reason than its suffix."""
+
+_STDIN = frozenset({"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+_BLANK_BYTES = 1 << 16
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+
+
 @dataclass(slots=True)
 class Files:
-    """The files in their order, and of those in folders that are passed over how many there are of each suffix."""
+    """The files in their order; of what is in folders, how many are passed over, by suffix, and what is not read.
+
+    ``unread``: what cannot be looked at, a folder perhaps, with what to say of it.
+    """
 
     paths: list[Path] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
+    unread: list[tuple[Path, InputError]] = field(default_factory=list)
 
 
 def find_files(paths: Sequence[Path], kind: Kind | None) -> Files:
-    """The files among ``paths`` and below folders, sorted there; each once.
+    """The files among ``paths`` and below folders, sorted there; each once, by whatever names it is reached.
 
     Raises:
-        InputError: a path is missing, or a folder holds nothing readable.
+        InputError: a path is missing or cannot be read, or a folder holds nothing readable.
     """
     found = Files()
     for path in paths:
-        found.paths += _below(path, kind, found.passed_over)
-    found.paths = list(dict.fromkeys(found.paths))
+        if stat.S_ISDIR(_named_mode(path)):
+            _walk(path, kind, found)
+        else:
+            found.paths.append(path)
+    found.paths = _each_once(found.paths, found.passed_over)
     return found
 
 
-def _below(path: Path, kind: Kind | None, passed_over: Counter[str]) -> list[Path]:
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the path.")
-    if not path.is_dir():
-        if not path.is_file():
-            raise InputError(f"{path} is no regular file; give a file or a folder.")
-        return [path]
-    found: list[Path] = []
-    for folder, folders, names in os.walk(path):
+def _named_mode(path: Path) -> int:
+    """What a path is that was given by name: a file or a folder."""
+    not_read = f"{path}: standard input and pipes are not read; write it to a file first, and give that."
+    if str(path) in _STDIN:
+        raise InputError(not_read)
+    try:
+        mode = path.stat().st_mode
+    except (*GONE, ValueError) as error:
+        raise InputError(not_read if str(path) == "-" else f"{path} does not exist; check the path.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if stat.S_ISFIFO(mode):
+        raise InputError(not_read)
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise InputError(f"{path} is no regular file; give a file or a folder.")
+    return mode
+
+
+def _walk(root: Path, kind: Kind | None, found: Files) -> None:
+    """Add the files below a folder, sorted."""
+    below = Files()
+
+    def not_listed(error: OSError) -> None:
+        folder = Path(error.filename)
+        if folder == root:
+            raise unlisted(root, error) from error
+        below.unread.append((folder, unlisted(folder, error)))
+
+    for folder, folders, names in os.walk(root, onerror=not_listed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if links := sum(_is_link(Path(folder, name)) for name in folders):
+            below.passed_over[LINKED] += links
         for name in names:
-            file = Path(folder) / name
-            if name.startswith(".") or not file.is_file() or not file.stat().st_size:
-                continue
-            known = FORMATS.get(file.suffix.lower())
-            if known is not None and (kind is None or (kind == "novel") == (known in BOOKS)):
-                found.append(file)
-            else:
-                passed_over[file.suffix.lower() or "without a suffix"] += 1
-    if not found:
+            if not name.startswith("."):
+                _add(Path(folder, name), kind, below)
+    if not below.paths and not below.unread:
         wanted = f" as {kind}" if kind else ""
-        raise InputError(f"the folder {path} holds nothing readable{wanted}; it reads {_SUFFIXES}.")
-    return sorted(found, key=lambda file: file.relative_to(path).parts)
+        raise InputError(f"the folder {root} holds nothing readable{wanted}; it reads {_SUFFIXES}.")
+    found.paths += sorted(below.paths, key=lambda file: file.relative_to(root).parts)
+    found.unread += sorted(below.unread, key=lambda one: one[0])
+    found.passed_over += below.passed_over
+
+
+def _is_link(folder: Path) -> bool:
+    """Whether it is a link; what cannot be looked at is listed next, which fails."""
+    try:
+        return folder.is_symlink()
+    except OSError:
+        return False
+
+
+def _add(file: Path, kind: Kind | None, below: Files) -> None:
+    """Put a file of a folder where it belongs; an empty one too, since it may be half of a copy."""
+    wanted = _is_wanted(file, kind)
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return
+    except GONE:  # a link that leads nowhere
+        return
+    except OSError as error:
+        if wanted:
+            below.unread.append((file, unreadable(file, error)))
+            return
+    if wanted:
+        below.paths.append(file)
+    else:
+        below.passed_over[file.suffix.lower() or "without a suffix"] += 1
+
+
+def _is_wanted(file: Path, kind: Kind | None) -> bool:
+    known = FORMATS.get(file.suffix.lower())
+    return known is not None and (kind is None or (kind == "novel") == (known in BOOKS))
+
+
+def _each_once(paths: Sequence[Path], passed_over: Counter[str]) -> list[Path]:
+    """The paths, but of several that lead to the same file one: the file's own, or else the first."""
+    by_file: dict[str, list[Path]] = {}
+    for path in dict.fromkeys(paths):
+        by_file.setdefault(os.path.realpath(path), []).append(path)
+    chosen: set[Path] = set()
+    for real, same in by_file.items():
+        # A path that is only spelled otherwise is no other name.
+        names = {_whole(path): path for path in reversed(same)}
+        chosen.add(names.get(real, same[0]))
+        if others := len(names) - 1:
+            passed_over[REPEATED] += others
+    return [path for path in dict.fromkeys(paths) if path in chosen]
+
+
+def _whole(path: Path) -> str:
+    return os.path.normpath(path.absolute())
+
+
+def is_blank(path: Path) -> bool:
+    """Whether the file holds nothing, or next to nothing of blanks."""
+    with open(path, "rb") as file:
+        start = file.read(_BLANK_BYTES + 1)
+    return len(start) <= _BLANK_BYTES and not start.strip(_BLANK)
 
 
 def told(passed_over: Mapping[str, int], kind: Kind | None) -> list[str]:
-    """A sentence on what was passed over, if anything was."""
-    if not passed_over:
-        return []
-    each = ", ".join(
-        f"{many:,} {suffix}" for suffix, many in sorted(passed_over.items(), key=lambda one: (-one[1], one))
-    )
-    wanted = f" as {kind}" if kind else ""
-    return [f"Files passed over that are not read{wanted}: {each}."]
+    """One warning on what was passed over, if anything was."""
+    by_suffix = {suffix: many for suffix, many in passed_over.items() if suffix not in (LINKED, REPEATED)}
+    sentences = []
+    if by_suffix:
+        each = ", ".join(
+            f"{many:,} {suffix}" for suffix, many in sorted(by_suffix.items(), key=lambda one: (-one[1], one))
+        )
+        wanted = f" as {kind}" if kind else ""
+        sentences.append(f"Files passed over that are not read{wanted}: {each}.")
+    if links := passed_over.get(LINKED):
+        sentences.append(f"Links to folders that are not followed: {links:,}; give the folders to read them.")
+    if repeated := passed_over.get(REPEATED):
+        sentences.append(f"Names passed over of files that are read by another name: {repeated:,}.")
+    return [" ".join(sentences)] if sentences else []
 
 
 def refuse_foreign(path: Path, start: bytes) -> None:
@@ -101,15 +201,30 @@ def refuse_foreign(path: Path, start: bytes) -> None:
         )
 
 
+def names_of(path: Path) -> Iterator[str]:
+    """What a file may be called, the best first: by its name without suffix and ever more folders, then with suffix.
+
+    The last is its whole path, which no other file has.
+    """
+    whole = Path(_whole(path))
+    for parts in (whole.with_suffix("").parts, whole.parts):
+        yield from ("/".join(parts[-count:]) for count in range(1, len(parts)))
+    yield whole.as_posix()
+
+
 def stems_of(files: Sequence[Path]) -> list[str]:
-    """The files' names without suffix; where two are the same, with as much of their folders as tells them apart."""
+    """The files' names, each another: the first of :func:`names_of` that tells a file from all others.
+
+    For book.txt beside book.md, of which only the suffixes differ, it is that.
+    """
     stems = [file.stem for file in files]
-    parts = [file.absolute().with_suffix("").parts for file in files]
-    for depth in range(2, max(map(len, parts), default=0) + 1):
-        twice = {stem for stem, count in Counter(stems).items() if count > 1}
-        if not twice:
+    longer: dict[int, Iterator[str]] = {}
+    while True:
+        counts = Counter(stems)
+        before = list(stems)
+        for number, stem in enumerate(before):
+            if counts[stem] > 1:
+                names = longer.setdefault(number, islice(names_of(files[number]), 1, None))
+                stems[number] = next(names, stem)
+        if stems == before:
             return stems
-        stems = ["/".join(part[-depth:]) if stem in twice else stem for stem, part in zip(stems, parts, strict=True)]
-    # Only the suffix is left to differ: book.txt beside book.md.
-    twice = {stem for stem, count in Counter(stems).items() if count > 1}
-    return [f.name if s in twice else s for s, f in zip(stems, files, strict=True)]

@@ -8,9 +8,19 @@ from collections.abc import Iterable, Iterator
 
 from ingest.readers.headings import MAX_HEADING_CHARS
 
-_MAX_FRONT_LINES = 200
-_FRONT_LINE = re.compile(r"\s*(?:#.*|-(?:\s.*)?|[\w.\- ]+:(?:\s.*)?)?|\s+\S.*|[\]}],?\s*")
-_TITLE = re.compile(r"title:\s*(?P<title>.*)", re.IGNORECASE)
+_MAX_FRONT_LINES, _MAX_FRONT_CHARS = 100, 5000
+"""Front matter is small; what goes on longer between two rules is text."""
+_KEY = re.compile(r"(?P<key>[^\W\d][\w.-]*(?: [\w.-]+)?):(?:[ \t]+(?P<value>.*))?")
+_KNOWN_NAMES = (
+    "title subtitle author authors date created updated modified published lastmod tags tag categories category "
+    "keywords layout lang language description summary slug permalink draft type aliases series publisher rights "
+    "isbn cover image toc weight id 标题 標題 书名 書名 作者 日期 标签 標籤 分类 分類"
+)
+_KNOWN = frozenset(_KNOWN_NAMES.split())
+"""Names that front matter has; a dialogue or a list of facts between two rules has none of them."""
+_OPEN = re.compile(r"[|>][-+\d]*|[\[{][^\]}]*|", re.DOTALL)
+"""The values that go on below: a block's sign, a bracket that is not closed, none."""
+_CLOSED = re.compile(r"[\]}],?")
 _UNDERLINE = re.compile(r" {0,3}(?P<line>=+|-{2,})\s*")
 _NO_PARAGRAPH = re.compile(r"\s{4}|\s*(?:[-*+>|#]|\d{1,9}[.)]\s|```|~~~)")
 _ENDS_TEXT = "。，；：、,;:.!！…”’」』\"'"
@@ -24,18 +34,36 @@ def front_matter(lines: Iterator[str]) -> tuple[str | None, int, Iterator[str]]:
     taken = [first]
     if first.strip("\ufeff \t\n") != "---":
         return None, 0, itertools.chain(taken, lines)
-    title = None
     for line in itertools.islice(lines, _MAX_FRONT_LINES):
         taken.append(line)
-        text = line.rstrip()
-        if text in {"---", "..."} and len(taken) > 2:
-            return title, sum(map(len, taken)), lines
-        if not _FRONT_LINE.fullmatch(text):
+        if line.rstrip() in {"---", "..."}:
+            keys = _mapping(taken[1:-1])
+            if keys is None or _KNOWN.isdisjoint(keys):
+                break
+            return keys.get("title") or None, sum(map(len, taken)), lines
+        if sum(map(len, taken)) > _MAX_FRONT_CHARS:
             break
-        named = _TITLE.fullmatch(text)
-        if named is not None:
-            title = named["title"].strip().strip("\"'") or None
     return None, 0, itertools.chain(taken, lines)
+
+
+def _mapping(lines: list[str]) -> dict[str, str] | None:
+    """The keys of YAML with their values where they stand on the same line; None where it is no mapping."""
+    keys: dict[str, str] = {}
+    goes_on = False
+    for line in lines:
+        text = line.rstrip()
+        named = _KEY.fullmatch(text)
+        if named is not None:
+            key, value = named["key"].casefold(), (named["value"] or "").strip()
+            if key in keys:
+                return None
+            keys[key] = value.strip("\"'")
+            goes_on = _OPEN.fullmatch(value) is not None
+        elif goes_on and (not text or text.startswith((" ", "- ")) or text == "-" or _CLOSED.fullmatch(text)):
+            continue
+        elif not (keys and text.startswith("#")):
+            return None
+    return keys
 
 
 def with_hashes(lines: Iterable[str]) -> Iterator[tuple[str, str]]:

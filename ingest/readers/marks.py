@@ -14,7 +14,9 @@ class Mark:
     ``at`` is how much text came before it in the whole book; ``alone`` whether blank lines are around it, as
     around a heading, or a sentence ends before it, which ``after_sentence`` says alone. ``below`` is a short
     line that stands alone under it and ends at ``below_end``: perhaps its title. ``own`` is how much text the
-    line is, should it be no heading.
+    line is, should it be no heading. ``links`` is how many lines of what follows are links to places in the same
+    file, ``link_chars`` how much text those are; ``structured`` says that lists, tables, code or sections below
+    follow, ``bare`` that lines follow which are only a number and perhaps a page's: they count as no text.
     """
 
     heading: Heading
@@ -31,6 +33,10 @@ class Mark:
     below: str = ""
     below_end: int = 0
     own: int = 0
+    links: int = 0
+    link_chars: int = 0
+    structured: bool = False
+    bare: bool = False
 
     @property
     def empty(self) -> bool:
@@ -46,4 +52,8 @@ class Mark:
         """Take in what follows a line that is no heading after all: it belongs to the text before it."""
         self.lines += mark.lines
         self.chars += mark.chars
+        self.links += mark.links
+        self.link_chars += mark.link_chars
         self.prose = self.prose or mark.prose
+        self.structured = self.structured or mark.structured
+        self.bare = self.bare or mark.bare

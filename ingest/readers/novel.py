@@ -13,6 +13,7 @@ from ingest.readers.outline import Outline, Section, outline
 from ingest.readers.own_headings import HeadingPattern
 from ingest.readers.text import clean
 from schemas.documents import JSON, Document, Stretch
+from schemas.errors import InputError
 
 MAX_DOCUMENT_CHARS = 1 << 24
 """A chapter longer than this (16 Mi characters) goes on in another document, to bound memory."""
@@ -50,20 +51,30 @@ def _lines(path: Path, encoding: str, replace: bool) -> Iterator[str]:
 def describe(found: Outline) -> str:
     """What the outline holds, for people."""
     count = sum(1 for section in found.sections if section.heading.label)
-    if not count:
-        return "no chapter headings, so it is one document"
-    parts = [f"{count} chapter{'s' if count > 1 else ''}"]
-    if count < len(found.sections):
+    parts = [f"{count} chapter{'s' if count > 1 else ''}" if count else "no chapter headings, so it is one document"]
+    if count and count < len(found.sections):
         parts.append("the text outside the chapters is kept too")
-    if found.contents:
+    if found.body_start:
+        parts.append(f"front matter of {found.body_start:,} characters left out")
+    if found.contents and count:
         parts.append(f"a table of contents of {found.contents} lines left out")
-    if found.outside_chars:
+    if found.empty and count:
+        parts.append(f"{found.empty:,} heading{'s' if found.empty > 1 else ''} without text left out")
+    if found.outside_chars and count:
         parts.append(f"{found.outside_chars:,} characters outside the chapters left out")
+    if found.repeated_lines:
+        lines = f"{found.repeated_lines:,} line{'s' if found.repeated_lines > 1 else ''}"
+        parts.append(f"{lines} that repeat as headers, footers or page numbers left out")
     return ", ".join(parts)
 
 
 def read_novel(source: Source) -> Iterator[Document]:
-    """The chapters of a text file in order, or one document where it has no headings."""
+    """The chapters of a text file in order, or one document where it has no headings.
+
+    Raises:
+        InputError: the file is another one than its outline was made of.
+    """
+    state = _state(source.path)
     encoding, markdown = source.encoding or "utf-8", source.format == "markdown"
     found = novel_outline(source.path, encoding, markdown=markdown, heading=source.heading, replace=source.replace)
     whole = Section(Heading("", found.title or source.stem, 1, ""), found.body_start, None, None)
@@ -72,10 +83,22 @@ def read_novel(source: Source) -> Iterator[Document]:
     lines = _Positioned(_lines(source.path, encoding, source.replace))
     for section in sections:
         for text, stretches in _bodies(lines, section, found):
+            # A chapter of a file that was written anew would be cut and called as the old one was.
+            if _state(source.path) != state:
+                raise InputError(f"{source.path} changed while it was read; run the command again.")
             if not text.strip():
                 continue
             number += 1
             yield _document(source, found, section, number, text, stretches)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """What tells a file that is written anew from the one before."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 class _Positioned:

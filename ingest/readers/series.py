@@ -54,6 +54,7 @@ def settle(marks: list[Mark], chars: int, *, allowed: bool) -> tuple[list[Mark],
             kept[-1].absorb(mark)
             kept[-1].lines += mark.own > 0
             kept[-1].chars += mark.own
+            kept[-1].bare = kept[-1].bare or not mark.own
         else:
             front += mark.own + mark.chars
     return kept, front, best

@@ -2,12 +2,16 @@
 
 import os
 import shutil
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest import CorpusOptions, ReadOptions, ingest
+from ingest.naming import _heirs, _Holder
+from ingest.readers import Source
 from schemas.spaces import Shelf
 from tests.kept import contents, opened_store, points
 
@@ -164,6 +168,72 @@ def test_a_corpus_whose_sources_have_no_index_is_asked_too(tmp_path, shelf, monk
     with opened_store("embedded", tmp_path / "store") as store:
         assert ingest(book(shelf / "b/v.txt", "Bob"), "c", store=store).added == 2
         assert ingest("b", "c", store=store).nothing_changed
+
+
+def test_files_of_one_name_in_folders_and_suffixes_go_in_together_and_stay_so(store, shelf):
+    for number, place in enumerate(("x/v.txt", "x/v.md", "y/v.txt", "y/v.md")):
+        book(shelf / place, f"hero{number}")
+    for place in ("x/w.csv", "x/w.jsonl", "y/w.csv", "y/w.jsonl"):
+        (shelf / place).write_text('{"text": "one"}\n' if place.endswith("l") else "text\none\n", encoding="utf-8")
+    report = ingest(".", "c", store=store, options=LEXICAL)
+    assert (report.added, report.rejected) == (12, 0)
+    assert chapters_of("x/v.txt", "x/v.md", "y/v.txt", "y/v.md") < set(standing(store))
+    for paths in (".", "y", ["y/v.txt", "x/v.md"], "x/w.csv"):
+        assert ingest(paths, "c", store=store, prune=True).nothing_changed
+    (shelf / "moved").mkdir()
+    for place in ("x", "y"):
+        (shelf / place).rename(shelf / "moved" / place)
+    assert ingest(".", "c", store=store, prune=True).nothing_changed
+
+
+def test_a_folder_that_is_given_twice_is_read_once(store, shelf):
+    book(shelf / "f/v.txt", "Ann")
+    book(shelf / "f/sub/v.txt", "Bob")
+    report = ingest(["f", shelf / "f"], "c", store=store, options=LEXICAL)
+    assert (report.added, report.rejected, report.warnings) == (4, 0, [])
+    assert ingest("f", "c", store=store, prune=True).nothing_changed
+
+
+def test_a_file_and_a_link_to_it_are_one_book_in_every_run(store, shelf):
+    book(shelf / "sym/b.txt", "Ann")
+    (shelf / "sym/a.txt").symlink_to("b.txt")
+    assert ingest("sym", "c", store=store, options=LEXICAL).added == 2
+    for _ in range(2):
+        report = ingest("sym", "c", store=store, prune=True)
+        assert (report.nothing_changed, report.rejected) == (True, 0)
+        assert report.warnings == ["Names passed over of files that are read by another name: 1."]
+    assert set(standing(store)) == chapters_of("b")
+    # Under whatever name it went in, it keeps that.
+    ingest("sym/a.txt", "d", store=store, options=LEXICAL)
+    assert ingest("sym", "d", store=store, prune=True).nothing_changed
+    assert set(standing(store, "d")) == chapters_of("a")
+
+
+def test_two_files_that_had_one_prefix_are_called_otherwise_from_then_on(store, shelf):
+    first = table(shelf / "a/v.csv", "Ann")
+    text = first.read_text(encoding="utf-8")
+    first.write_text(text + "Ann three\n", encoding="utf-8")
+    ingest("a", "c", store=store, options=LEXICAL)
+    first.unlink()
+    table(shelf / "b/v.csv", "Ann")
+    assert ingest("b", "c", store=store).nothing_changed
+    table(shelf / "a/v.csv", "Cy")
+    report = ingest(["a", "b"], "c", store=store)
+    assert (report.rejected, report.added, report.unchanged) == (0, 2, 2)
+    before = standing(store)
+    for paths in (["a", "b"], "a", "b"):
+        assert ingest(paths, "c", store=store).nothing_changed
+    assert standing(store) == before
+
+
+def test_a_tree_of_files_of_one_name_is_recognised_in_time_that_grows_with_it():
+    count = 4000
+    gone = [_Holder(f"/old/c{n}/index.md", Path(f"/old/c{n}/index.md"), f"c{n}/index", 1) for n in range(count)]
+    new = [Source(Path(f"/new/c{n}/index.md"), "novel", "utf-8", "", "markdown", f"c{n}/index") for n in range(count)]
+    start = time.perf_counter()
+    assert _heirs(new, gone) == {Path(f"/new/c{n}/index.md"): f"c{n}/index" for n in range(count)}
+    # All with all took more than a minute.
+    assert time.perf_counter() - start < 10
 
 
 PLACES = ["v.txt", "a/v.txt", "b/v.txt", "a/b/v.txt", "b/a/v.txt"]

@@ -82,6 +82,17 @@ CHANGES = {
 }
 
 
+def test_what_a_rebuild_killed_in_its_last_step_had_still_to_drop_goes_with_the_same_command(store, tmp_path):
+    ingest([records(tmp_path / "rows.jsonl", 8)], "c", store=store, options=CorpusOptions(spaces=("tfidf",)))
+    change = CorpusOptions(weighting="bm25")
+    rebuild("c", change, store=store)
+    # As it is killed after the manifest's step to the new generation.
+    store.write_manifest(store.read_manifest("c").model_copy(update={"kept": []}))
+    with pytest.raises(CorpusError, match="Nothing of 'c' would change"):
+        rebuild("c", change, store=store, drop_old=True)
+    assert {name.split(".")[1] for name in store.list_collections()} == {"g2"}
+
+
 @pytest.mark.parametrize(("before", "change"), CHANGES.values(), ids=CHANGES.keys())
 def test_a_rebuilt_corpus_is_that_of_a_fresh_ingest(kind, store, tmp_path, before, change):
     novel = tmp_path / "novel.txt"

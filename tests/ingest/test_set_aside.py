@@ -9,6 +9,7 @@ import pytest
 from ingest import CorpusOptions, ReadOptions, ingest
 from schemas.errors import InputError, XunyiError
 from tests.ingest.test_naming import book, chapters_of, standing
+from tests.readers.test_files import refuse
 
 LEXICAL = CorpusOptions(spaces=("tfidf",))
 NOVEL = ReadOptions(kind="novel")
@@ -55,6 +56,49 @@ def test_prune_removes_nothing_of_a_book_that_is_set_aside(store, mix):
         report = ingest("mix", "c", store=store, reading=NOVEL, prune=True, dry_run=dry_run)
         assert (report.removed, report.not_pruned) == (1, ["mix/broken.txt", "mix/empty.epub"])
     assert set(standing(store)) == chapters_of("broken") | chapters_of("good", numbers=(1,))
+
+
+@pytest.mark.parametrize("name", ["v.txt", "v.jsonl"])
+@pytest.mark.parametrize("content", ["", " \n"])
+def test_prune_removes_nothing_of_a_file_that_is_empty_now(store, mix, name, content):
+    book(mix / name, "Bob") if name == "v.txt" else (mix / name).write_text('{"id": "r", "text": "Row."}\n')
+    ingest("mix", "c", store=store, options=LEXICAL)
+    before = standing(store)
+    (mix / name).write_text(content, encoding="utf-8")
+    report = ingest("mix", "c", store=store, prune=True)
+    assert (report.removed, report.rejected) == (0, 3)
+    assert f"mix/{name}" in report.not_pruned
+    assert standing(store) == before
+
+
+def test_prune_removes_nothing_of_a_file_that_is_there_and_is_passed_over(store, mix):
+    (mix / "r.jsonl").write_text('{"id": "r", "text": "Row."}\n', encoding="utf-8")
+    ingest("mix", "c", store=store, options=LEXICAL)
+    before = standing(store)
+    report = ingest("mix", "c", store=store, reading=NOVEL, prune=True)
+    assert (report.removed, report.passed_over) == (0, {".jsonl": 1})
+    assert standing(store) == before
+    (mix / "r.jsonl").unlink()
+    assert ingest("mix", "c", store=store, reading=NOVEL, prune=True).removed == 1
+
+
+@pytest.mark.parametrize("function", ["scandir", "stat"])
+def test_prune_removes_nothing_below_a_folder_that_cannot_be_looked_into(store, mix, monkeypatch, function):
+    book(mix / "closed/v.txt", "Bob")
+    book(mix / "closed/deep/w.txt", "Cy")
+    book(mix / "gone.txt", "Di")
+    ingest("mix", "c", store=store, options=LEXICAL)
+    (mix / "gone.txt").unlink()
+    closed = [
+        place for name in ("closed", "closed/v.txt", "closed/deep/w.txt") for place in (f"mix/{name}", mix / name)
+    ]
+    with monkeypatch.context() as patched:
+        refuse(patched, function, *closed[0 if function == "scandir" else 2 :])
+        report = ingest("mix", "c", store=store, prune=True)
+    assert report.removed == 2
+    told = ["mix/closed"] if function == "scandir" else ["mix/closed/deep/w.txt", "mix/closed/v.txt"]
+    assert report.not_pruned == sorted(["mix/broken.txt", "mix/empty.epub", *told])
+    assert set(standing(store)) == chapters_of("good", "v", "w")
 
 
 def test_a_damaged_book_keeps_its_name_from_others(store, mix):

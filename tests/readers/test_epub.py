@@ -34,7 +34,7 @@ def make(tmp_path):
             )
             for name, body in pages.items():
                 archive.writestr(f"OPS/{name}.xhtml", body if isinstance(body, bytes) else page(body))
-            if nav is not None:
+            if nav is not None and "nav" not in pages:
                 archive.writestr("OPS/nav.xhtml", page(nav))
             for name, data in (extra or {}).items():
                 archive.writestr(name, data)
@@ -198,3 +198,44 @@ def test_headings_are_seen_through_what_decorates_them_and_may_name_their_part(m
         ("第一章", "甲", None),
         ("第二章", "乙", "第一卷 少年游"),
     ]
+
+
+def test_a_table_of_contents_within_a_page_is_left_out_and_the_chapters_below_stay(make):
+    links = "<ol><li><a href='#a'>第一章 甲</a></li><li><a href='#b'>第二章 乙</a></li></ol>"
+    chapters = "<h2>第一章 甲</h2><p>甲的故事。</p><h2>第二章 乙</h2><p>乙的故事。</p>"
+    found = only(make({"a": f"<nav epub:type='toc'><h2>目录</h2>{links}</nav>{chapters}"}))
+    assert [(d.title, d.text.strip()) for d in found] == [("甲", "甲的故事。"), ("乙", "乙的故事。")]
+    # The same in the page that the package names as its navigation.
+    whole = f"<h1>目录</h1><nav>{links}</nav>{chapters}"
+    found = only(make({"nav": whole, "c": "<h1>第三章 丙</h1><p>丙的故事。</p>"}, nav=whole))
+    assert [(d.title, d.payload.get("part")) for d in found] == [("甲", None), ("乙", None), ("丙", None)]
+
+
+def test_text_in_sections_of_characters_is_text(make):
+    body = "<h1>第一章</h1><p><![CDATA[他说 1 < 2 & 走了。]]></p><script>//<![CDATA[\nx()\n//]]></script><p>完。</p>"
+    (document,) = only(make({"a": body}))
+    assert document.text.split("\n")[1:] == ["他说 1 < 2 & 走了。", "完。", ""]
+
+
+def test_pages_beside_the_story_are_read_in_their_place(make):
+    path = make({"a": "<h1>第一章</h1><p>甲的故事。</p>", "notes": "<h1>注释</h1><p>一条注释。</p>"})
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["OPS/book.opf"] = files["OPS/book.opf"].replace(b'idref="notes"', b'idref="notes" linear="no"')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    assert [(d.title, d.text.strip()) for d in only(path)] == [("第一章", "甲的故事。"), ("注释", "一条注释。")]
+
+
+@pytest.mark.parametrize(
+    "text", ["他走进门来，看见桌上放着一封信。", "He came in through the door and saw it lying there " * 3]
+)
+def test_a_chapter_whose_text_stands_in_links_is_read(make, text):
+    (document,) = only(make({"a": "<h1>第一章</h1>" + f"<p><a href='n.xhtml'>{text}</a></p>" * 9}))
+    assert document.text.count(text.strip()) == 9
+
+
+def test_a_page_whose_head_has_no_end_is_read(make):
+    page = "<html><head><title>T</title><body><h1>第一章</h1><p>甲的故事。</p></body></html>"
+    assert [d.text.strip() for d in only(make({"a": page.encode()}))] == ["甲的故事。"]

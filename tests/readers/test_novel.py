@@ -110,17 +110,17 @@ def test_english_books_with_contents(chapters):
 
 
 def test_running_headers_and_page_numbers_are_cut_out_of_the_text(chapters):
-    book = ""
+    book, long = "", "他们一路走去，看见许多山水，" * 40
     page = 0
     for number in "一二三四":
         book += f"作者--大书--第{number}回　题{number}\n\n第{number}回　题{number}\n"
         for part in "甲乙丙":
             page += 1
-            book += f"这是{number}之{part}，说了些事。\n\n{page}\n\n大书名 {page}\n\n第{number}回　题{number}\n\n"
+            book += f"这是{number}之{part}，说了些事。{long}\n\n{page}\n\n大书名 {page}\n\n第{number}回　题{number}\n\n"
     found = chapters(book, encoding="gb18030")
     assert [document.chapter for document in found] == ["第一回", "第二回", "第三回", "第四回"]
     for document, number in zip(found, "一二三四", strict=True):
-        assert document.text.split() == [f"这是{number}之{part}，说了些事。" for part in "甲乙丙"]
+        assert document.text.split() == [f"这是{number}之{part}，说了些事。{long}" for part in "甲乙丙"]
         assert len(document.stretches) > 1
 
 

@@ -270,3 +270,31 @@ def test_an_unfinished_ingest_is_said_and_is_no_damage(tmp_path: Path) -> None:
     health = check_store(tmp_path / "s")
     assert health.healthy
     assert "xunyi ingest" in health.notes[0].problem
+
+
+def test_what_only_looks_like_a_part_is_passed_over(tmp_path: Path) -> None:
+    shelf = _corpus(tmp_path) / "g1.passages"
+    (shelf / "shard-7").mkdir()
+    (shelf / "shard-8").write_text("junk")
+    assert check_store(tmp_path).healthy
+    with EdgeStore(tmp_path) as store:
+        assert store.count(collection_name("shop", 1, Shelf.PASSAGES)) == 40
+
+
+def test_a_generation_that_was_dropped_is_removed_on_demand_and_a_later_one_never(tmp_path: Path) -> None:
+    corpus = _corpus(tmp_path)
+    for number in (1, 3):
+        shutil.copytree(corpus / "g1.passages", corpus / f"copy{number}")
+    for shelf in (Shelf.PASSAGES, Shelf.DOCUMENTS):
+        (corpus / f"g1.{shelf}").rename(corpus / f"g2.{shelf}")
+    for number in (1, 3):
+        (corpus / f"copy{number}").rename(corpus / f"g{number}.passages")
+    with EdgeStore(tmp_path) as store:
+        store.write_manifest(store.read_manifest("shop").model_copy(update={"generation": 2}))
+    told = [found.problem for found in check_store(tmp_path).findings]
+    assert told == [
+        "belongs to no generation in use (2) or kept; --repair removes it",
+        "belongs to no generation in use (2) or kept; the next rebuild or refit removes it",
+    ]
+    check_store(tmp_path, repair=True)
+    assert sorted(path.name for path in corpus.glob("g*.passages")) == ["g2.passages", "g3.passages"]

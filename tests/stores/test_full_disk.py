@@ -36,10 +36,10 @@ def records(path, count):
     return path
 
 
-def ingest(path, store):
+def ingest(path, store, spaces="tfidf"):
     command = [sys.executable, "-m", "cli", "ingest", str(path), "--corpus", "c", "--store", str(store)]
     return subprocess.run(
-        [*command, "--spaces", "tfidf"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+        [*command, "--spaces", spaces], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -88,12 +88,16 @@ def test_room_is_asked_for_with_a_reserve(tmp_path):
     assert RESERVE > 0
 
 
-@pytest.mark.parametrize("small_disk", [120], indirect=True)
-def test_a_search_finds_no_room_to_open_a_corpus_in_a_sentence(tmp_path, small_disk):
-    assert ingest(records(tmp_path / "r.jsonl", 50), small_disk / "store").returncode == 0
+@pytest.mark.parametrize(
+    ("small_disk", "spaces", "left"),
+    [(120, "tfidf", 2_000_000), (250, "tfidf,word2vec", 30_000_000)],
+    indirect=["small_disk"],
+)
+def test_a_search_finds_no_room_to_open_a_corpus_in_a_sentence(tmp_path, small_disk, spaces, left):
+    assert ingest(records(tmp_path / "r.jsonl", 50), small_disk / "store", spaces).returncode == 0
     free = shutil.disk_usage(small_disk).free
     with (small_disk / "other").open("wb") as file:
-        file.write(b"x" * (free - 2_000_000))
+        file.write(b"x" * (free - left))
     asked = [sys.executable, "-m", "cli", "search", "water3", "--corpus", "c", "--store", str(small_disk / "store")]
     found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert found.returncode == 5, found.stderr

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from schemas.errors import StoreError
+from schemas.errors import StoreError, StoreFull
 from schemas.spaces import Space, SpaceKind
 from schemas.storage import StorageSettings
 from stores import edge_config, edge_part, edge_parts, joining
@@ -218,6 +218,30 @@ def test_a_process_that_cannot_start_is_a_sentence_and_loses_nothing(tmp_path, a
         store.optimize(NAME)
         assert edges(tmp_path) == {16}
         assert store.count(NAME) == 1750
+
+
+def test_a_part_that_finds_no_room_to_be_opened_again_says_so_and_opens_when_there_is(tmp_path, apart, monkeypatch):
+    with EdgeStore(tmp_path) as store:
+        fill(store, 1500)
+
+    def without_room(patched):
+        with EdgeStore(tmp_path) as store:
+            store.upsert(NAME, written(1500))
+            patched.setattr(edge_part, "filled_by_reading", lambda files: 1 << 60)
+            # The store is closed after that, and nothing else is to be said of it.
+            store.optimize(NAME)
+
+    with monkeypatch.context() as patched, pytest.raises(StoreFull, match="disk is full"):
+        without_room(patched)
+    with EdgeStore(tmp_path) as store:
+        store.upsert(NAME, written(1750))
+        with monkeypatch.context() as patched:
+            patched.setattr(edge_part, "filled_by_reading", lambda files: 1 << 60)
+            with pytest.raises(StoreFull, match="disk is full"):
+                store.optimize(NAME)
+        assert store.count(NAME) == 2000
+        store.optimize(NAME)
+        assert edges(tmp_path) == {16}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")

@@ -10,8 +10,11 @@ import pytest
 from qdrant_client import models
 from scipy.sparse import csr_array
 
-from schemas.errors import InvalidPoint, StoreError
+from schemas.errors import InvalidPoint, StoreError, UsageError
 from schemas.spaces import PointBatch
+from schemas.storage import StorageSettings
+from search.filters import parse_where
+from stores.nearest import Nearest
 from tests.stores.conftest import KINDS, NAME, SPACES, batch, opened, point_id, sparse, unit
 
 ONE = unit([[1, 0, 0, 0]])
@@ -47,6 +50,9 @@ BATCHES = {
     "NaN": lambda: batch([1], dense=np.array([[1, np.nan, 0, 0]], np.float32)),
     "infinity": lambda: batch([1], dense=np.array([[1, np.inf, 0, 0]], np.float32)),
     "a number that float32 makes infinite": lambda: batch([1], dense=np.array([[1e300, 0, 0, 0]])),
+    "infinity in half precision": lambda: batch([1], dense=np.array([[1, np.inf, 0, 0]], np.float16)),
+    "an infinite token in half precision": lambda: batch([1], colbert=[np.array([[-np.inf, 1]], np.float16)]),
+    "no vectors": lambda: batch([1], dense=None),
     "objects": lambda: batch([1], dense=np.array([["a", "b", "c", "d"]], dtype=object)),
     "too few dimensions": lambda: batch([1], dense=unit([[1, 0]])),
     "a missing row": lambda: batch([1, 2], dense=ONE),
@@ -141,6 +147,16 @@ def test_a_bad_point_is_refused_and_nothing_of_its_batch_is_written(acknowledged
     still_whole(acknowledged)
 
 
+def test_what_half_precision_would_make_infinite_is_refused_where_that_is_kept(acknowledged):
+    large = np.array([[1e6, 0, 0, 1]], np.float32)
+    name = NAME.replace(".passages", ".documents")
+    acknowledged.create_collection(name, SPACES, StorageSettings(datatype="float16"))
+    with pytest.raises(InvalidPoint, match="infinity as float16"):
+        acknowledged.upsert(name, batch([7], dense=large))
+    acknowledged.upsert(name, batch([7], sparse=sparse([{1: 1e6}])))
+    assert acknowledged.count(name) == 1
+
+
 @pytest.mark.parametrize("poison", REQUESTS)
 def test_a_bad_question_is_refused(acknowledged, poison):
     with pytest.raises(InvalidPoint):
@@ -160,6 +176,66 @@ def test_a_deep_filter_is_refused_wherever_one_is_taken(acknowledged, part):
         with pytest.raises(InvalidPoint):
             ask()
     still_whole(acknowledged)
+
+
+def _field(key: str, **condition) -> models.Filter:
+    return models.Filter(must=[models.FieldCondition.model_construct(key=key, **condition)])
+
+
+_ONE = models.MatchValue(value=1)
+ODD_FILTERS = {
+    "a count below zero": _field("n", values_count=models.ValuesCount(gte=-1)),
+    "a count beyond 64 bits": _field("n", values_count=models.ValuesCount(gte=2**70)),
+    "no field": _field("", match=_ONE),
+    "a quote for a field": _field('"', match=_ONE),
+    "a zero byte": _field("a\0b", match=_ONE),
+    "a path that does not end": _field("a[", match=_ONE),
+    "values of several types": _field("n", match=models.MatchAny.model_construct(any=["a", 1])),
+    "a fraction": _field("n", match=models.MatchValue.model_construct(value=1.5)),
+    "no value": _field("n", match=models.MatchValue.model_construct(value=None)),
+    "a date that is none": _field("n", range=models.DatetimeRange.model_construct(gte="yesterday")),
+    "fewer than none": models.Filter(min_should=models.MinShould(conditions=[_field("n", match=_ONE)], min_count=-1)),
+    "half a character in an empty field": models.Filter(
+        must=[models.IsEmptyCondition(is_empty=models.PayloadField.model_construct(key="\ud800"))]
+    ),
+    "half a character in a null field": models.Filter(
+        must=[models.IsNullCondition(is_null=models.PayloadField.model_construct(key="\ud800"))]
+    ),
+    "half a character in a space": models.Filter(must=[models.HasVectorCondition.model_construct(has_vector="\ud800")]),
+    "a dict": {"must": []},
+    "text": "n=1",
+}
+
+
+@pytest.mark.parametrize("odd", ODD_FILTERS)
+def test_whatever_a_filter_is_what_comes_of_it_is_an_answer_or_a_sentence(acknowledged, odd):
+    if acknowledged.location == ":memory:":
+        pytest.skip("qdrant_client's own search in memory looks at nothing")
+    asked = ODD_FILTERS[odd]
+    question = Nearest(ONE[0], "dense", 3, asked)
+    refused = []
+    for ask in (
+        lambda: acknowledged.count(NAME, asked),
+        lambda: list(acknowledged.scroll(NAME, query_filter=asked)),
+        lambda: acknowledged.facet(NAME, "city", asked),
+        lambda: acknowledged.nearest(NAME, [question]),
+        lambda: acknowledged.query(
+            NAME, [models.QueryRequest.model_construct(query=VECTOR, using="dense", filter=asked)]
+        ),
+        # Of no point, where it is taken for a filter.
+        lambda: acknowledged.delete(NAME, asked, documents=[point_id(900)]),
+    ):
+        try:
+            ask()
+        except StoreError as error:
+            refused.append(str(error))
+    assert all("\n" not in said for said in refused)
+    still_whole(acknowledged)
+
+
+def test_a_number_longer_than_any_float_is_no_number():
+    with pytest.raises(UsageError, match="position"):
+        parse_where(["position>=" + "9" * 400], {})
 
 
 def test_a_bad_payload_update_is_refused(acknowledged):
