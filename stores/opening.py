@@ -43,13 +43,15 @@ def open_store(
     the user's data folder. ``api_key`` defaults to ``XUNYI_API_KEY``, ``timeout`` (seconds) to
     ``XUNYI_TIMEOUT`` or 60.
 
-    Raises ``StoreError`` for a folder that is something else; a server is asked at first use.
+    Raises ``StoreError`` for a folder that is something else, and ``UsageError`` for an address or a key
+    that can be none; a server is asked at first use.
     """
     where = str(location or os.environ.get(STORE_VARIABLE) or default_folder())
     if where == ":memory:" or "://" in where:
         from stores.server import ServerStore
 
-        key = api_key or next((os.environ[name] for name in API_KEY_VARIABLES if os.environ.get(name)), None)
+        named = (os.environ.get(name, "") for name in API_KEY_VARIABLES)
+        key = api_key or next((key for key in named if key.strip()), None)
         return ServerStore(where, api_key=key, timeout=timeout or _timeout(), prefer_grpc=prefer_grpc)
     from stores.embedded import EdgeStore
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from qdrant_client import models
 
-from schemas.errors import StoreError
 from schemas.names import check_corpus_name
 from schemas.spaces import Space
 from schemas.storage import StorageSettings
@@ -68,7 +67,7 @@ class Collections:
         """Its spaces and how it is stored; raises ``StoreError`` where it does not stand."""
         if name not in self._known:
             if not self.stands(name):
-                raise StoreError(f"{self._connection.location} has no collection {name}; ingest the corpus first.")
+                raise self._connection.gone(name)
             config = self._connection.call(lambda c: c.get_collection(name)).config
             self._known[name] = spaces_of(config), storage_of(config)
         return self._known[name]

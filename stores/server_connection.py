@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from qdrant_client import QdrantClient
-from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from schemas.errors import StoreError, StoreUnavailable, UsageError
+from schemas.errors import StoreError, StoreUnavailable
+from stores.server_address import Address, checked_key, no_address, read_address
+from stores.server_answers import Answers, retry_after, unanswered
 
 TRIES = 5
 FIRST_PAUSE = 0.2
 """Seconds before the second try; each further pause is twice as long, with jitter."""
+
+PATIENCE = 2.0
+"""Seconds in which a server that has not answered must show that it does, before it is asked for anything more."""
 
 T = TypeVar("T")
 
@@ -30,37 +31,21 @@ class Connection:
     def __init__(
         self, url: str, *, api_key: str | None = None, timeout: float = 60.0, prefer_grpc: bool = False
     ) -> None:
-        """Nothing is sent yet; raises ``UsageError`` for an address that cannot be one."""
+        """Nothing is sent yet; raises ``UsageError`` for an address or a key that cannot be one."""
         self._timeout = timeout
+        self._silent = False
         self.emulated = url == ":memory:"
         if self.emulated:
             self.location = url
             self._client = QdrantClient(":memory:")
+            self._answers = Answers(url, None, emulated=True)
             return
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https", "grpc") or not parts.hostname:
-            raise UsageError(f"--store {_shown(url)}: write http://HOST:PORT, https://HOST, or a folder.")
-        self.location = _shown(url)
-        grpc = False
-        if parts.scheme == "grpc":
-            prefer_grpc, parts = True, parts._replace(scheme="http")
-            grpc = True
-        try:
-            port = parts.port or (443 if parts.scheme == "https" else 6334 if grpc else 6333)
-        except ValueError:
-            raise UsageError(f"--store {self.location}: the port is no number from 1 to 65535.") from None
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        with warnings.catch_warnings():
-            # The client warns of a key sent without TLS, which is usual on loopback and in a container's network.
-            warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-            self._client = QdrantClient(
-                url=f"{parts.scheme}://{host}:{6333 if grpc else port}{parts.path}".rstrip("/"),
-                grpc_port=port if grpc else 6334,
-                api_key=api_key,
-                timeout=max(1, round(timeout)),
-                prefer_grpc=prefer_grpc,
-                check_compatibility=False,
-            )
+        self._address = read_address(url)
+        self._key = checked_key(api_key)
+        self._grpc = prefer_grpc or self._address.grpc
+        self.location = self._address.shown
+        self._client = _client(self._address, self._key, timeout, self._grpc)
+        self._answers = Answers(self.location, self._key, emulated=False)
 
     def close(self) -> None:
         """Let go of it; closing twice is harmless."""
@@ -68,23 +53,19 @@ class Connection:
             self._client.close()
 
     def call(self, ask: Callable[[QdrantClient], T], *, tries: int = TRIES) -> T:
-        """One request, tried again with growing pauses while the server cannot be reached or is overloaded."""
-        pause = FIRST_PAUSE
-        give_up = time.monotonic() + self._timeout
-        for attempt in range(1, tries + 1):
-            try:
-                return ask(self._client)
-            except Exception as error:
-                why, fatal = self._judged(error)
-                if fatal is not None:
-                    raise fatal from None
-                # A server that hangs has used up the time of all tries with the first.
-                if attempt == tries or time.monotonic() >= give_up:
-                    raise self._unavailable(why) from None
-                wait = max(pause * random.uniform(0.5, 1.0), _retry_after(error))
-            time.sleep(wait)
-            pause *= 2
-        raise AssertionError("unreachable")
+        """One request, tried again with growing pauses while the server cannot be reached or is overloaded.
+
+        Who was left without an answer, or interrupted, often asks once more, to clean up: that must not take as long
+        again with a server that hangs.
+        """
+        if self._silent:
+            self._see_that_it_answers()
+        try:
+            return self._tried(ask, tries)
+        except BaseException as error:
+            if isinstance(error, StoreUnavailable) or not isinstance(error, Exception):
+                self._silent = not self.emulated
+            raise
 
     def change(self, ask: Callable[[QdrantClient], object], done: Callable[[], bool]) -> None:
         """A request that a server refuses the second time, such as to make or to remove something.
@@ -99,60 +80,53 @@ class Connection:
             if not done():
                 raise
 
-    def _judged(self, error: Exception) -> tuple[str, Exception | None]:
-        """What happened in few words, and what to raise at once; None where another try may help."""
-        if isinstance(error, UnexpectedResponse):
-            code = error.status_code or 0
-            if code in (401, 403):
-                return "", self._refused_key()
-            if code == 429 or code >= 500:
-                return f"answers {code} again and again", None
-            return "", StoreError(f"{self.location} refuses the request: {_reason(error)}.")
-        if isinstance(error, ResourceExhaustedResponse):
-            return "answers 429 again and again", None
-        if isinstance(error, ResponseHandlingException | ApiException | ConnectionError | TimeoutError):
-            return f"does not answer ({' '.join(str(error).split())[:200] or type(error).__name__})", None
-        if isinstance(error, ValueError):
-            # The emulation's way to refuse a request.
-            return "", StoreError(f"{self.location} refuses the request: {' '.join(str(error).split())[:300]}.")
-        code_of = getattr(error, "code", None)
-        if type(error).__module__.startswith("grpc") and callable(code_of):
-            name = str(code_of()).rpartition(".")[2]
-            if name in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-                return "", self._refused_key()
-            if name in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"):
-                return f"does not answer ({name})", None
-            return "", StoreError(f"{self.location} refuses the request: {name}.")
-        return "", StoreError(f"{self.location} failed: {' '.join(str(error).split())[:300]}.")
+    def gone(self, collection: str) -> StoreError:
+        """The error of a collection that does not stand."""
+        return self._answers.gone(collection)
 
-    def _refused_key(self) -> StoreError:
-        return StoreError(f"{self.location} refuses the key; set XUNYI_API_KEY to the right one.")
+    def _tried(self, ask: Callable[[QdrantClient], T], tries: int) -> T:
+        pause = FIRST_PAUSE
+        give_up = time.monotonic() + self._timeout
+        for attempt in range(1, tries + 1):
+            try:
+                return ask(self._client)
+            except Exception as error:
+                why, fatal = self._answers.judged(error)
+                if fatal is not None:
+                    raise fatal from None
+                # A server that hangs has used up the time of all tries with the first.
+                if attempt == tries or time.monotonic() >= give_up:
+                    raise self._answers.unavailable(why) from None
+                wait = max(pause * random.uniform(0.5, 1.0), retry_after(error))
+            time.sleep(wait)
+            pause *= 2
+        raise AssertionError("unreachable")
 
-    def _unavailable(self, why: str) -> StoreUnavailable:
-        return StoreUnavailable(
-            f"{self.location} {why}; see that the server runs and --store names it, then run the same command again: "
-            "what was written stays, and it goes on from there."
-        )
+    def _see_that_it_answers(self) -> None:
+        """Raise ``StoreUnavailable`` where it still does not answer; whatever it answers is right."""
+        patience = min(PATIENCE, self._timeout)
+        with closing(_client(self._address, self._key, patience, self._grpc)) as client:
+            try:
+                client.info()
+            except Exception as error:
+                if unanswered(error):
+                    raise self._answers.unavailable(self._answers.judged(error)[0]) from None
+        self._silent = False
 
 
-def _retry_after(error: Exception) -> float:
-    """Seconds that the server asks to wait, at most 30; 0 where it does not say."""
-    if isinstance(error, ResourceExhaustedResponse):
-        return min(float(error.retry_after_s), 30.0)
-    if isinstance(error, UnexpectedResponse) and error.headers is not None:
-        asked = str(dict(error.headers).get("retry-after", ""))
-        return min(float(asked), 30.0) if asked.isdigit() else 0.0
-    return 0.0
-
-
-def _reason(error: UnexpectedResponse) -> str:
-    text = (error.content or b"").decode("utf-8", "replace")
-    with suppress(ValueError, KeyError, TypeError):
-        text = str(json.loads(text)["status"]["error"])
-    return " ".join(text.split())[:300]
-
-
-def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    netloc = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+def _client(address: Address, key: str | None, timeout: float, grpc: bool) -> QdrantClient:
+    with warnings.catch_warnings():
+        # The client warns of a key sent without TLS, which is usual on loopback and in a container's network.
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        try:
+            return QdrantClient(
+                url=address.url,
+                grpc_port=address.grpc_port,
+                api_key=key,
+                timeout=max(1, round(timeout)),
+                prefer_grpc=grpc,
+                check_compatibility=False,
+            )
+        except ValueError:
+            # A host that no request could name, such as one with a blank in it.
+            raise no_address(address.shown) from None

@@ -20,9 +20,11 @@ from stores.server import ServerStore
 from stores.server_points import REQUEST_BYTES, requests_of
 from tests.stores.conftest import point_id
 
+LISTED = json.dumps({"result": {"exists": True, "collections": []}, "status": "ok", "time": 0}).encode()
+
 
 @contextmanager
-def answering(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[str]]]:
+def answering(*answers: tuple[int, dict[str, str]], body: bytes = LISTED) -> Iterator[tuple[str, list[str]]]:
     """A server that gives these statuses and headers in turn, the last one for ever; and the keys that it saw."""
     seen: list[str] = []
 
@@ -30,7 +32,6 @@ def answering(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[
         def do_GET(self) -> None:
             status, headers = answers[min(len(seen), len(answers) - 1)]
             seen.append(self.headers.get("api-key", ""))
-            body = json.dumps({"result": {"exists": True, "collections": []}, "status": "ok", "time": 0}).encode()
             self.send_response(status)
             for name, value in {
                 "Content-Type": "application/json",
@@ -95,9 +96,21 @@ def test_a_wrong_key_is_said_at_once(monkeypatch):
         assert "wrong-one" not in str(error.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://host", "http://", "http://host:99999"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host",
+        "http://",
+        "http://host:99999",
+        "http://host:0",
+        "http://[::1",
+        "http://exa mple:1",
+        "http://1.2.3.999:1",
+        "http://h\ud800st",
+    ],
+)
 def test_a_url_that_cannot_be_a_server_is_a_usage_error(url):
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"^--store (http|ftp)://"):
         open_store(url)
 
 
