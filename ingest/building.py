@@ -37,6 +37,7 @@ from ingest.spool import Spool
 from ingest.staleness import SINCE_FIT
 from ingest.stored import DOCUMENTS_BATCH, payload_of, stored_documents, unanalysed
 from ingest.write import write_documents
+from schemas.errors import StoreError, StoreUnavailable
 from schemas.ids import document_point_id
 from schemas.ingest import LEXICAL_SPACES
 from schemas.manifest import CorpusManifest, Counts, Rebuild
@@ -86,7 +87,15 @@ def build(
     large_pieces_apart()
     with ExitStack() as stack:
         builder = _Builder(store, old, wanted, left, fill, progress or (lambda *_: None), pool or InProcess(), stack)
-        return builder.run(keep_old)
+        try:
+            return builder.run(keep_old)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            # On a server nobody holds a corpus: another command may have dropped what this one reads or writes.
+            if builder.overtaken():
+                raise changed(old.corpus) from error
+            raise
 
 
 class _Builder:
@@ -139,7 +148,7 @@ class _Builder:
             blocks, lexical = self._streamed(), None
         self._write(blocks, lexical)
         self._finish()
-        if store.read_manifest(corpus) != self._old:
+        if self.overtaken():
             raise changed(corpus)
         counts = Counts(documents=self._documents, passages=self._passages, terms=self._new.counts.terms)
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -150,6 +159,10 @@ class _Builder:
         self._done("total", time.perf_counter() - started)
         seconds = {stage: round(value, 3) for stage, value in self._seconds.items()}
         return Built(self._new, self._taken_over, tokens_sent(self._encoder), seconds)
+
+    def overtaken(self) -> bool:
+        """Whether the corpus is no more what it was when this began."""
+        return self._store.read_manifest(self._old.corpus) != self._old
 
     # -- what the points are made from ---------------------------------------------------------
     def _fitted(self) -> tuple[Iterable[Block], LexicalEncoder]:

@@ -4,7 +4,7 @@ import pytest
 
 from ingest import CorpusOptions, ingest
 from ingest.refit import refit
-from schemas.errors import StoreUnavailable, XunyiError
+from schemas.errors import CorpusError, StoreUnavailable
 from stores.opening import open_store
 from tests.ingest.test_keeping import MORE, write
 
@@ -38,7 +38,7 @@ def test_a_refit_that_another_one_overtakes_says_so_and_leaves_the_others_work(t
             upsert(name, batch)
 
         monkeypatch.setattr(store, "upsert", overtaken)
-        with pytest.raises(XunyiError, match="meanwhile; run the same command again"):
+        with pytest.raises(CorpusError, match="meanwhile; run the same command again"):
             refit("c", store=store)
         assert store.read_manifest("c").generation == 2
         assert store.count("c.g2.passages") == 12
