@@ -175,11 +175,11 @@ class _Builder:
             fitter.keep(block)
             spool.append(block)
             self._progress("read", spool.documents, self._old.counts.documents)
-        self._done("read", time.perf_counter() - started)
+        self._done("read", time.perf_counter() - started, spool)
         started = time.perf_counter()
         self._progress("fit", 0, None)
         self._new, lexical = write_fit(fitter, self._store, self._new)
-        self._done("fit", time.perf_counter() - started)
+        self._done("fit", time.perf_counter() - started, spool)
         self._passages = spool.passages
         return spool, lexical
 
@@ -295,9 +295,11 @@ class _Builder:
             raise changed(self._old.corpus)
         self._done("optimize", time.perf_counter() - started)
 
-    def _done(self, stage: str, seconds: float) -> None:
+    def _done(self, stage: str, seconds: float, of: Spool | None = None) -> None:
+        """Tell of a stage that is done, with what was written so far, or of what it is."""
         self._seconds[stage] = seconds
-        counts = {"documents": self._documents, "passages": self._passages}
+        documents, passages = (self._documents, self._passages) if of is None else (of.documents, of.passages)
+        counts = {"documents": documents, "passages": passages}
         log.info(stage, extra={"corpus": self._old.corpus, **counts, "seconds": round(seconds, 3)})
 
     def _from(self, shelf: Shelf) -> str:

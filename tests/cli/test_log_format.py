@@ -43,6 +43,17 @@ def test_rows_set_aside_and_warnings_are_events(tmp_path):
     assert [event["level"] for event in found if event["event"].startswith("Nothing was removed")] == ["warning"]
 
 
+def test_every_stage_of_a_refit_says_how_much_it_is_about(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": "1", "text": "a lake"}\n{"id": "2", "text": "a house"}\n', encoding="utf-8")
+    xunyi(tmp_path, "ingest", str(rows), "--corpus", "c", "--spaces", "tfidf", *JSON)
+    code, found = xunyi(tmp_path, "refit", "c", *JSON)
+    assert code == 0
+    stages = [event["event"] for event in found if event["logger"] == "xunyi.build"]
+    assert stages == ["read", "fit", "encode", "write", "optimize", "total"]
+    assert {(event["documents"], event["passages"]) for event in found if event["event"] in stages} == {(2, 2)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "kind"),
     [
