@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from schemas.ids import document_point_id
 from stores.base import Store
 
 BATCH = 1000
-"""Documents whose source is recorded in one request."""
+"""Documents whose source is recorded in one write."""
 
 _ID_BYTES = 16
 
@@ -42,11 +43,18 @@ class Moved:
 
     def record(self, store: Store, documents: str) -> None:
         """Write the new sources alone. The same again does no harm: a run that is cut off is made good by the next."""
+        each = self._each()
+        while batch := list(islice(each, BATCH)):
+            by_source: dict[str, list[str]] = {}
+            for source, point in batch:
+                by_source.setdefault(source, []).append(point)
+            store.set_payloads(documents, [({"source": source}, ids) for source, ids in by_source.items()])
+
+    def _each(self) -> Iterator[tuple[str, str]]:
+        """The sources with the ids of their documents' points."""
         for source, packed in self._ids.items():
-            payload: Mapping[str, str] = {"source": source}
-            ids = [str(UUID(bytes=bytes(packed[at : at + _ID_BYTES]))) for at in range(0, len(packed), _ID_BYTES)]
-            for start in range(0, len(ids), BATCH):
-                store.set_payload(documents, payload, ids[start : start + BATCH])
+            for at in range(0, len(packed), _ID_BYTES):
+                yield source, str(UUID(bytes=bytes(packed[at : at + _ID_BYTES])))
 
     def _realpath(self, source: str) -> Path:
         if source not in self._real:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 from qdrant_client import models
@@ -22,6 +22,9 @@ def collection_name(corpus: str, generation: int, shelf: Shelf) -> str:
     """The physical collection of a corpus's shelf in one generation, ``hotels.g1.passages``."""
     return f"{corpus}.g{generation}.{shelf}"
 
+
+PayloadChange: TypeAlias = tuple[Mapping[str, Any], Sequence[str]]
+"""Payload keys with their values, and the ids of the points that they are set on."""
 
 PayloadIndexType = Literal["keyword", "integer", "float", "bool", "datetime", "text"]
 
@@ -146,6 +149,10 @@ class Store(Protocol):
 
     def set_payload(self, name: str, payload: Mapping[str, Any], ids: Sequence[str]) -> None:
         """Set these payload keys on the points, leaving other keys."""
+        ...
+
+    def set_payloads(self, name: str, changes: Sequence[PayloadChange]) -> None:
+        """The same of several payloads, in as few writes as the engine allows."""
         ...
 
     def delete(

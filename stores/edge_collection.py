@@ -17,7 +17,7 @@ from schemas.errors import StoreError
 from schemas.spaces import PointBatch, Space, VectorBatch
 from schemas.storage import StorageSettings
 from stores import edge_translation as translate
-from stores.base import PayloadIndexType
+from stores.base import PayloadChange, PayloadIndexType
 from stores.checks import check_batch, check_names, check_nearest, check_request
 from stores.edge_config import resolved
 from stores.edge_description import Description
@@ -122,10 +122,18 @@ class EdgeCollection:
         for part, rows in self._parts.of(batch.ids):
             part.update_vectors(_rows_of(batch, rows))
 
-    def set_payload(self, payload: Mapping[str, Any], ids: Sequence[str]) -> None:
-        """Set these payload keys on the points, leaving other keys."""
+    def set_payloads(self, changes: Sequence[PayloadChange]) -> None:
+        """Set payload keys on points, leaving other keys."""
+        ids = [point for _, points in changes for point in points]
+        owners = [number for number, (_, points) in enumerate(changes) for _ in points]
+        # All at once: a part that is asked for later may close one that was asked for before.
         for part, rows in self._parts.of(ids):
-            part.update(edge.UpdateOperation.set_payload([ids[row] for row in rows], dict(payload)))
+            own: dict[int, list[Any]] = {}
+            for row in rows:
+                own.setdefault(owners[row], []).append(ids[row])
+            part.update(
+                *(edge.UpdateOperation.set_payload(points, dict(changes[number][0])) for number, points in own.items())
+            )
 
     def delete(self, points: Sequence[str] | models.Filter, documents: Sequence[str] | None = None) -> None:
         """Remove points by id or by filter; the passages of ``documents`` alone, where they are given."""

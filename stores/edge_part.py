@@ -167,13 +167,14 @@ class EdgePart:
             self._shard.flush()
         self._settle(batch, size)
 
-    def update(self, operation: edge.UpdateOperation) -> None:
-        """One operation of the engine, durable when this returns."""
+    def update(self, *operations: edge.UpdateOperation) -> None:
+        """Small operations of the engine, durable when this returns."""
         # Opening may have taken what was free: the engine sets 34 MB aside for its log.
         require_room(self.folder, reserve=SMALL_RESERVE)
         self.changed = True
         with engine(self._name):
-            self._shard.update(operation)
+            for operation in operations:
+                self._shard.update(operation)
             self._shard.flush()
 
     def retrieve(self, ids: Sequence[str], payload: Any, vectors: Any) -> list[models.Record]:

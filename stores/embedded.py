@@ -18,7 +18,7 @@ from schemas.ids import point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
-from stores.base import PayloadIndexType
+from stores.base import PayloadChange, PayloadIndexType
 from stores.checks import MAX_REACH, check_filter, check_id, check_payload, require_same_spaces
 from stores.disk_room import allocated
 from stores.edge_collection import Cursor, EdgeCollection
@@ -151,12 +151,17 @@ class EdgeStore:
 
     def set_payload(self, name: str, payload: Mapping[str, Any], ids: Sequence[str]) -> None:
         """Set these payload keys on the points, leaving other keys."""
-        check_payload(payload, "the update")
-        for point in ids:
-            check_id(point)
-        if ids:
+        self.set_payloads(name, [(payload, ids)])
+
+    def set_payloads(self, name: str, changes: Sequence[PayloadChange]) -> None:
+        """The same of several payloads, flushed once."""
+        for payload, ids in changes:
+            check_payload(payload, "the update")
+            for point in ids:
+                check_id(point)
+        if any(ids for _, ids in changes):
             with self._inside(name) as collection:
-                collection.set_payload(payload, ids)
+                collection.set_payloads(changes)
 
     def delete(
         self, name: str, points: Sequence[str] | models.Filter, *, documents: Sequence[str] | None = None

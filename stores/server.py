@@ -13,7 +13,7 @@ from schemas.ids import point_number, point_text
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Space
 from schemas.storage import StorageSettings
-from stores.base import PayloadIndexType, rows_without
+from stores.base import PayloadChange, PayloadIndexType, rows_without
 from stores.checks import check_batch, check_filter, check_id, check_payload
 from stores.nearest import Nearest, Scored
 from stores.server_collections import Collections
@@ -137,6 +137,11 @@ class ServerStore:
             return
         ordering = self._ordering(name)
         self.call(lambda c: c.set_payload(name, dict(payload), points=list(ids), wait=True, ordering=ordering))
+
+    def set_payloads(self, name: str, changes: Sequence[PayloadChange]) -> None:
+        """The same of several payloads, one after the other."""
+        for payload, ids in changes:
+            self.set_payload(name, payload, ids)
 
     def delete(
         self, name: str, points: Sequence[str] | models.Filter, *, documents: Sequence[str] | None = None

@@ -54,15 +54,15 @@ def test_a_run_that_is_cut_off_while_it_records_sources_is_made_good_by_the_next
     ingest([old], "c", store=store, options=LEXICAL)
     new = old.rename(folder / "new.jsonl")
     with monkeypatch.context() as patched:
-        write_payload, seen = store.set_payload, []
+        write_payloads, seen = store.set_payloads, []
 
-        def refusing(name, payload, ids):
-            seen.append(ids)
+        def refusing(name, changes):
+            seen.append(changes)
             if len(seen) == 2:
                 raise StoreError("The store went away.")
-            write_payload(name, payload, ids)
+            write_payloads(name, changes)
 
-        patched.setattr(store, "set_payload", refusing)
+        patched.setattr(store, "set_payloads", refusing)
         with pytest.raises(StoreError):
             ingest([new], "c", store=store)
     assert set(sources(store).values()) == {str(old), str(new)}

@@ -278,6 +278,20 @@ def test_set_payload_leaves_other_keys(filled):
     assert found.payload["city"] == "北京"
 
 
+def test_several_payloads_are_set_as_they_would_be_one_by_one(filled):
+    filled.set_payloads(
+        NAME,
+        [
+            ({"seen": 1}, [point_id(0), point_id(1)]),
+            ({"seen": 2}, [point_id(2)]),
+            ({"a": 3}, []),
+            ({"b": 4}, [point_id(1)]),
+        ],
+    )
+    found = filled.retrieve(NAME, [point_id(n) for n in range(3)])
+    assert [(one.payload["seen"], one.payload.get("b")) for one in found] == [(1, None), (1, 4), (2, None)]
+
+
 def test_delete_takes_ids_or_a_filter_and_a_second_time_is_harmless(filled):
     for _ in range(2):
         filled.delete(NAME, [point_id(5), point_id(99)])
