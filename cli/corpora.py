@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
+from cli.confirming import confirm
 from cli.options import json_option, store_option
 from cli.output import console, emit_json
 
@@ -134,7 +135,7 @@ def delete(name: str, store: str | None, yes: bool, as_json: bool) -> None:
     except StoreDamaged:
         shown = f"{name}, whose manifest cannot be read, with all its points"
     if not yes and not as_json:
-        click.confirm(f"Delete {shown}?", abort=True, err=True)
+        confirm(f"Delete {shown}?")
     delete_corpus(name, store)
     if as_json:
         emit_json({"deleted": name})

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 from rich.table import Table
 
 from cli.options import json_option, store_option
 from cli.output import console, emit_json
 from schemas.errors import UsageError
+
+
+def _number(ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """The number of a generation as it was written; None where none was."""
+    if value is None:
+        return None
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", value):
+        name = ctx.params.get("name", "NAME")
+        raise UsageError(
+            f"{value!r} is no number of a generation; `xunyi generations list {name}` shows which there are."
+        )
+    return int(value)
 
 
 @click.group("generations")
@@ -55,7 +69,7 @@ def list_(name: str, store: str | None, as_json: bool) -> None:
 
 @command.command("restore")
 @click.argument("name")
-@click.argument("generation", type=click.IntRange(min=1), required=False)
+@click.argument("generation", callback=_number, required=False)
 @click.option("--force", is_flag=True, help="Also where documents were ingested, changed or removed since.")
 @store_option
 @json_option
@@ -81,7 +95,7 @@ def restore(name: str, generation: int | None, force: bool, store: str | None, a
 
 @command.command("drop")
 @click.argument("name")
-@click.argument("generation", type=click.IntRange(min=1), required=False)
+@click.argument("generation", callback=_number, required=False)
 @click.option("--all", "every", is_flag=True, help="Drop all that are kept.")
 @click.option("--unfinished", is_flag=True, help="Drop what a stopped rebuild, refit or change of spaces has built.")
 @store_option

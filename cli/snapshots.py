@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from rich.table import Table
 
+from cli.confirming import confirm
 from cli.options import json_option, store_option
 from cli.output import console, emit_json
+from schemas.errors import StoreDamaged
 from schemas.snapshots import Snapshot
+
+if TYPE_CHECKING:
+    from stores.base import Store
 
 
 @click.group("snapshots")
@@ -69,14 +76,38 @@ def list_(corpus: str | None, store: str | None, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def restore(corpus: str, name: str, store: str | None, yes: bool, as_json: bool) -> None:
-    """Make a corpus what it was; what it holds now is lost."""
+    """Make a corpus what it was; what it holds now is lost.
+
+    The generations that it keeps (`xunyi generations list`) stay; on a server not the one that the snapshot is of.
+    """
     from stores.opening import open_store
     from stores.snapshots import snapshots_of
 
     with open_store(store) as opened:
-        if not yes and not as_json and opened.read_manifest(corpus) is not None:
-            click.confirm(f"Replace {corpus} as it is now by its snapshot {name}?", abort=True, err=True)
-        _say("Restored", snapshots_of(opened).restore(corpus, name), as_json)
+        if not yes and not as_json and (question := _question(opened, corpus, name)):
+            confirm(question)
+        restored = snapshots_of(opened).restore(corpus, name)
+        manifest = opened.read_manifest(corpus)
+    kept = [one.generation for one in manifest.kept] if manifest is not None else []
+    if as_json:
+        emit_json({**restored.model_dump(mode="json"), "kept": kept})
+        return
+    _say("Restored", restored, as_json)
+    if kept:
+        console().print(f"{_generations(kept)} still kept: xunyi generations list {corpus}", markup=False)
+
+
+def _question(store: Store, corpus: str, name: str) -> str | None:
+    """What is asked before a corpus is restored; None where none stands."""
+    try:
+        manifest = store.read_manifest(corpus)
+    except StoreDamaged:
+        return f"Replace {corpus}, whose manifest cannot be read, with all its generations by its snapshot {name}?"
+    return None if manifest is None else f"Replace {corpus} as it is now by its snapshot {name}?"
+
+
+def _generations(numbers: list[int]) -> str:
+    return f"generation {numbers[0]} is" if len(numbers) == 1 else f"generations {', '.join(map(str, numbers))} are"
 
 
 @command.command("delete")

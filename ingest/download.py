@@ -16,6 +16,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import InputError, UsageError
+from stores.files import replaceable, turn
 
 ATTEMPTS = 4
 """Connections tried for one file; each goes on where the last one broke."""
@@ -87,8 +88,9 @@ def download(
     """Fetch the public corpus ``name``, from ``url`` where its usual address has moved.
 
     What a broken connection brought is kept beside the file and gone on from; bytes with another
-    checksum are removed. A file that is there and right is not fetched again. ``progress`` is told
-    the bytes that are there and the bytes there will be.
+    checksum are removed. A file that is there and right is not fetched again, and of several runs at
+    once one fetches it while the others wait. ``progress`` is told the bytes that are there and the
+    bytes there will be.
 
     Raises ``UsageError`` for an unknown name, what is no address and a folder that is none, ``InputError``
     where nothing comes or something else comes.
@@ -108,7 +110,7 @@ def download(
     except OSError as error:
         raise _unwritable(place, error) from error
     try:
-        return _fetch(name, corpus, address, place / corpus.file, progress or (lambda *_: None))
+        return _fetch(name, corpus, address, replaceable(place / corpus.file), progress or (lambda *_: None))
     except OSError as error:
         raise _unwritable(place, error) from error
 
@@ -144,8 +146,20 @@ def _fetch(
             resumed_from=resumed_from,
         )
 
-    if target.is_file() and _sha256(target) == corpus.sha256:
+    def is_there() -> bool:
+        return target.is_file() and _sha256(target) == corpus.sha256
+
+    if is_there():
         return report(True, 0)
+    # Two runs would write to one part; the second finds what the first has fetched.
+    with turn(target.with_name(f".{target.name}.lock")):
+        return report(True, 0) if is_there() else report(False, _fetch_anew(name, corpus, url, target, progress))
+
+
+def _fetch_anew(
+    name: str, corpus: PublicCorpus, url: str, target: Path, progress: Callable[[int, int | None], None]
+) -> int:
+    """Fetch the file, which nobody else fetches; gives how many bytes an earlier run had kept of it."""
     part = target.with_name(f"{target.name}.part")
     kept = part.stat().st_size if part.is_file() else 0
     resumed = _bring(url, part, progress)
@@ -164,7 +178,7 @@ def _fetch(
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
-    return report(False, kept if resumed else 0)
+    return kept if resumed else 0
 
 
 def _bring(url: str, part: Path, progress: Callable[[int, int | None], None]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -12,7 +13,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ingest.corpus import create_shelves, drop_beginnings, open_corpus
+from ingest.exchange_agreement import Agreement
+from ingest.exchange_manifest import check_manifest
 from ingest.exchange_rows import check_columns, columns_of, points_of, rows_at_once, shelves_of, table_of
+from ingest.exchange_seals import ROWS_KEY, RowDigest, check_seal, sealed
 from ingest.plan import batched
 from schemas.errors import CorpusError, InputError, InvalidPoint, UsageError
 from schemas.manifest import CorpusManifest
@@ -54,9 +58,10 @@ def export_corpus(corpus: str, file: str | Path, *, store: StoreLike = None) -> 
 
     An unfinished corpus of an embedded store goes out as it is, to be finished elsewhere by the same ingest:
     that is how one gets away from a full disk. Of a server's none does, where that ingest may be under way.
+    A link is followed to the file that it names.
 
     Raises ``CorpusNotFound``, ``CorpusError`` for a changing corpus and an unfinished one of a server, and
-    ``UsageError`` for a file that cannot be written or that another export is writing.
+    ``UsageError`` for a file that cannot be written, is a pipe or device, or that another export is writing.
     """
     started = time.perf_counter()
     path = Path(file)
@@ -93,51 +98,56 @@ def _check_target(path: Path) -> None:
         if not path.parent.is_dir():
             why = "is no folder; name" if path.parent.exists() else "is not there; make the folder, or name"
             raise UsageError(f"{path} cannot be written, since {path.parent} {why} another file.")
-        if path.is_dir():
+        found = path.stat().st_mode
+        if stat.S_ISDIR(found):
             raise UsageError(f"{path} is a folder; name a file in it.")
+        if not stat.S_ISREG(found):
+            raise UsageError(f"{path} is a pipe, a device or a socket, which an export would replace; name a file.")
 
 
 def _write(store: Store, manifest: CorpusManifest, counts: Mapping[str, int], target: IO[bytes]) -> dict[str, int]:
     """Write all points to the file; gives how many of each shelf there were."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _schema(manifest, counts)
-    written = dict.fromkeys(counts, 0)
-    with pq.ParquetWriter(target, schema, compression="zstd", write_page_checksum=True) as writer:
+    schema = pa.schema(columns_of(manifest.spaces.values()))
+    written, digest = dict.fromkeys(counts, 0), RowDigest()
+    settings: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+    # Arrow's own copy of the schema would be all that readers look at for metadata, and it is written before the rows.
+    with pq.ParquetWriter(target, schema, store_schema=False, **settings) as writer:
         for shelf, spaces in shelves_of(manifest).items():
             size = rows_at_once(manifest.spaces[name] for name in spaces)
             records = store.scroll(_collection(manifest, shelf), vectors=list(spaces), batch_size=size)
             for batch in batched(records, size):
-                writer.write_table(table_of(shelf, batch, manifest.spaces, schema))
+                table = table_of(shelf, batch, manifest.spaces, schema)
+                digest.add(table)
+                writer.write_table(table)
                 written[str(shelf)] += len(batch)
+        writer.add_key_value_metadata(_metadata(manifest, counts, digest))
     return written
 
 
 def import_corpus(file: str | Path, *, name: str | None = None, store: StoreLike = None) -> ExchangeReport:
     """Make a corpus of an exported file, under its own name or as ``name``; its manifest is written last.
 
-    Every point's id must be the one that its payload derives, every page's checksum must fit, and every
-    point must be there once, with what a point of its shelf holds; under another name ids are derived
-    anew. A run that fails removes what it made, and one that was killed leaves no corpus, and is made
-    good by running it again.
+    Every point's id must be the one that its payload derives, the checksums of pages, rows and manifest must
+    fit, the manifest must agree with itself, and every point must be there once, with what a point of its
+    shelf holds; under another name ids are derived anew. Rows of an earlier version, which wrote no checksum
+    of them, must agree with one another. A run that fails removes what it made, and one that was killed leaves
+    no corpus, and is made good by running it again.
 
     Raises ``InputError`` for a file that is no export or is damaged, and ``CorpusError`` where a corpus
     of that name stands.
     """
-    import pyarrow.parquet as pq
-    from pyarrow import ArrowException
-
     started = time.perf_counter()
     path = Path(file)
     if name is not None:
         check_corpus_name(name)
-    try:
-        source = pq.ParquetFile(path, page_checksum_verification=True)
-    except (OSError, ArrowException) as error:
-        raise InputError(f"{path} is no Parquet file that can be read; give one made by `xunyi export`.") from error
+    source, schema = _opened(path)
     with source, as_store(store) as opened:
-        original, counts = _described(path, source.schema_arrow, source.metadata.num_rows)
+        original, counts = _described(path, schema, source.metadata.num_rows)
         manifest = original.alone.model_copy(update={"corpus": name or original.corpus, "generation": 1})
+        opened.hold(manifest.corpus, new=True)
         if opened.read_manifest(manifest.corpus) is not None:
             raise CorpusError(
                 f"{opened.location} has a corpus {manifest.corpus!r} already; delete it, or import with --as-corpus."
@@ -159,6 +169,18 @@ def import_corpus(file: str | Path, *, name: str | None = None, store: StoreLike
             seconds=round(time.perf_counter() - started, 3),
             unfinished=not manifest.complete,
         )
+
+
+def _opened(path: Path) -> tuple[Any, pa.Schema]:
+    """The Parquet file and its schema; both are read from its footer, of which any byte may be spoilt."""
+    import pyarrow.parquet as pq
+    from pyarrow import ArrowException
+
+    try:
+        source = pq.ParquetFile(path, page_checksum_verification=True)
+        return source, source.schema_arrow
+    except (ArrowException, OSError, LookupError, ValueError, TypeError, ArithmeticError) as error:
+        raise InputError(f"{path} is no Parquet file that can be read; give one made by `xunyi export`.") from error
 
 
 def _fill(
@@ -184,11 +206,20 @@ def _fill(
 
 
 def _points(source: Any, original: CorpusManifest, manifest: CorpusManifest, path: Path) -> Iterator[Any]:
-    """``points_of``, with a sentence on the file whatever is wrong with it."""
+    """``points_of``, with a sentence on the file whatever is wrong with it, at the end too."""
     from pyarrow import ArrowException
 
+    told = (source.schema_arrow.metadata or {}).get(ROWS_KEY)
+    digest, agreement = RowDigest(), None if told else Agreement(manifest)
     try:
-        yield from points_of(source, original, manifest)
+        for shelf, batch in points_of(source, original, manifest, digest):
+            if agreement is not None:
+                agreement.add(shelf, batch)
+            yield shelf, batch
+        if agreement is not None:
+            agreement.finish()
+        elif digest.hexdigest().encode() != told:
+            raise ValueError("its rows differ from their checksum")
     except (ArrowException, OSError, LookupError, ValueError, TypeError, ArithmeticError, InvalidPoint) as error:
         raise _damaged(path, error) from error
 
@@ -206,20 +237,24 @@ def _prepare(store: Store, manifest: CorpusManifest) -> None:
         store.create_collection(_collection(manifest, Shelf.TERMS), manifest.term_spaces, manifest.term_storage)
 
 
-def _schema(manifest: CorpusManifest, counts: Mapping[str, int]) -> pa.Schema:
-    import pyarrow as pa
-
-    metadata = {
-        FORMAT_KEY: str(FORMAT),
-        MANIFEST_KEY: manifest.model_dump_json(),
-        COUNTS_KEY: json.dumps(counts),
-    }
-    return pa.schema(columns_of(manifest.spaces.values()), metadata=metadata)
+def _metadata(manifest: CorpusManifest, counts: Mapping[str, int], digest: RowDigest) -> dict[bytes, bytes]:
+    return sealed(
+        {
+            FORMAT_KEY: str(FORMAT).encode(),
+            MANIFEST_KEY: manifest.model_dump_json().encode(),
+            COUNTS_KEY: json.dumps(counts).encode(),
+            ROWS_KEY: digest.hexdigest().encode(),
+        }
+    )
 
 
 def _described(path: Path, schema: pa.Schema, rows: int) -> tuple[CorpusManifest, dict[str, int]]:
     """The corpus that the file holds, and how many points of each shelf; they must go with its columns and rows."""
     metadata = schema.metadata or {}
+    try:
+        check_seal(metadata)
+    except ValueError as error:
+        raise _damaged(path, error) from error
     if MANIFEST_KEY not in metadata or COUNTS_KEY not in metadata:
         raise InputError(f"{path} was not made by `xunyi export`; read it with `xunyi ingest` as a table.")
     if metadata.get(FORMAT_KEY) != str(FORMAT).encode():
@@ -236,6 +271,10 @@ def _described(path: Path, schema: pa.Schema, rows: int) -> tuple[CorpusManifest
         raise _damaged(path, error) from error
     if counts.keys() != set(map(str, shelves_of(manifest))) or sum(counts.values()) != rows:
         raise _other_points(path)
+    try:
+        check_manifest(manifest, counts)
+    except ValueError as error:
+        raise _damaged(path, error) from error
     return manifest, counts
 
 

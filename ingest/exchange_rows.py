@@ -10,6 +10,7 @@ import numpy as np
 from qdrant_client import models
 from scipy.sparse import csr_array
 
+from ingest.exchange_seals import RowDigest
 from ingest.payload_shapes import check_shape
 from ingest.slices import MULTI_BATCH
 from schemas.ids import document_point_id, passage_point_id, term_point_id
@@ -92,11 +93,13 @@ def check_columns(schema: pa.Schema, spaces: Mapping[str, Space]) -> None:
         raise ValueError(f"the column {odd[0]} does not go with the spaces of its manifest")
 
 
-def points_of(source: Any, original: CorpusManifest, manifest: CorpusManifest) -> Iterator[tuple[Shelf, PointBatch]]:
+def points_of(
+    source: Any, original: CorpusManifest, manifest: CorpusManifest, digest: RowDigest
+) -> Iterator[tuple[Shelf, PointBatch]]:
     """The points of a ``ParquetFile``, one shelf at a time, ids checked and derived for the name in ``manifest``.
 
-    Raises what a spoilt file makes the libraries raise, and ``ValueError`` or ``InvalidPoint`` for a row that
-    cannot be a point of the corpus.
+    ``digest`` takes in the rows. Raises what a spoilt file makes the libraries raise, and ``ValueError`` or
+    ``InvalidPoint`` for a row that cannot be a point of the corpus.
     """
     import pyarrow as pa
 
@@ -105,6 +108,7 @@ def points_of(source: Any, original: CorpusManifest, manifest: CorpusManifest) -
         there = {_shelf(name) for name in source.read_row_group(group, columns=["shelf"]).column("shelf").to_pylist()}
         size = min((rows_at_once(manifest.spaces[name] for name in shelves.get(s, [])) for s in there), default=ROWS)
         for batch in source.iter_batches(batch_size=size, row_groups=[group]):
+            digest.add(batch)
             rows_by_shelf: dict[Shelf, list[int]] = {}
             for row, shelf in enumerate(batch.column("shelf").to_pylist()):
                 rows_by_shelf.setdefault(_shelf(shelf), []).append(row)

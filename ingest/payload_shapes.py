@@ -53,8 +53,9 @@ class _Document(_Shape):
 class _Term(_Shape):
     term: str
     index: Count | None
-    df: Count
-    cf: Count
+    # A vocabulary is of terms that occur.
+    df: Annotated[int, Field(ge=1)]
+    cf: Annotated[int, Field(ge=1)]
     idf: float
 
 

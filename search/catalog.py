@@ -10,13 +10,14 @@ from schemas.errors import StoreDamaged, UsageError
 from schemas.manifest import CorpusManifest
 from search.corpus import Corpus
 from stores.opening import StoreLike, as_store
-from stores.sizes import shelf_bytes, total_bytes
+from stores.sizes import TIMES, bytes_per_further_passage, shelf_bytes, total_bytes
 
 
 class CorpusSize(BaseModel):
     """A corpus's manifest and its size; bytes are None where a server does not say.
 
-    ``kept_bytes`` are those of the generations that stand beside the one in use, by their numbers.
+    ``bytes_per_passage`` is what each further one would take, on average up to ten times as many. ``kept_bytes``
+    are those of the generations that stand beside the one in use, by their numbers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,8 +31,10 @@ class CorpusSize(BaseModel):
     @property
     def bytes_at_ten_times(self) -> int | None:
         """What the corpus would take with ten times the passages, by those it has."""
-        each = self.bytes_per_passage
-        return None if each is None else each * self.manifest.counts.passages * 10
+        total, each = total_bytes(self.bytes_on_disk), self.bytes_per_passage
+        if total is None or each is None:
+            return None
+        return total + each * self.manifest.counts.passages * (TIMES - 1)
 
 
 class CorpusInfo(CorpusSize):
@@ -65,14 +68,12 @@ def list_corpora(
 def corpus_info(name: str, store: StoreLike = None) -> CorpusInfo:
     """One corpus; raises ``CorpusNotFound`` where there is none of that name."""
     with Corpus(name, store) as corpus:
-        sizes = shelf_bytes(corpus.store, name, corpus.manifest.generation)
-        total, passages = total_bytes(sizes), corpus.manifest.counts.passages
-        per_passage = total // passages if passages and total is not None else None
+        generation, passages = corpus.manifest.generation, corpus.manifest.counts.passages
         return CorpusInfo(
             store=corpus.store.location,
             manifest=corpus.manifest,
-            bytes_on_disk=sizes,
-            bytes_per_passage=per_passage,
+            bytes_on_disk=shelf_bytes(corpus.store, name, generation),
+            bytes_per_passage=bytes_per_further_passage(corpus.store, name, generation, passages),
             kept_bytes={
                 kept.generation: total_bytes(shelf_bytes(corpus.store, name, kept.generation))
                 for kept in corpus.manifest.kept

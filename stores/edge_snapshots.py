@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tarfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,6 +85,9 @@ class EdgeSnapshots:
     def restore(self, corpus: str, name: str) -> Snapshot:
         """Make the corpus what it was; what stands is removed only when all is in its place.
 
+        The generation in use and one in the making are replaced, those kept beside it stay. Which they are only the
+        manifest tells: where that is gone or cannot be read, all that stands is replaced.
+
         Raises ``StoreDamaged``, with nothing changed, where the archive is not what was written.
         """
         snapshot = self._named(corpus, name)
@@ -98,17 +102,20 @@ class EdgeSnapshots:
                     packed.extractall(unpacked, filter="data")
                 manifest = CorpusManifest.model_validate_json((unpacked / MANIFEST).read_bytes())
                 # A generation of its own: what stands stays whole until the manifest is replaced.
-                standing = [path for path in folder.glob("g*.*") if path.is_dir()]
-                taken = [int(path.name[1:].split(".")[0]) for path in standing]
-                generation = max([0, *taken]) + 1
+                standing = {path: _generation(path) for path in folder.glob("g*.*") if path.is_dir()}
+                current = self._current(corpus)
+                kept = [] if current is None else current.kept
+                taken = [0, *standing.values(), *([current.next_generation - 1] if current is not None else [])]
+                generation = max(taken) + 1
                 for path in sorted(unpacked.glob(f"g{manifest.generation}.*")):
                     path.rename(folder / f"g{generation}.{path.name.split('.', 1)[1]}")
                 sync_folder(folder)
-                manifest = manifest.alone.model_copy(update={"generation": generation})
+                manifest = manifest.alone.model_copy(update={"generation": generation, "kept": kept})
                 replace_text(folder / MANIFEST, manifest.model_dump_json(indent=2))
             finally:
                 remove(unpacked)
-            for path in standing:
+            staying = {one.generation for one in kept}
+            for path in (path for path, number in standing.items() if number not in staying):
                 going = path.with_name(f".going-{path.name}")
                 path.rename(going)
                 shutil.rmtree(going)
@@ -123,11 +130,22 @@ class EdgeSnapshots:
             (folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
         return snapshot
 
+    def _current(self, corpus: str) -> CorpusManifest | None:
+        """The manifest that is to be replaced; None where there is none that can be read."""
+        with suppress(StoreDamaged):
+            return self._store.read_manifest(corpus)
+        return None
+
     def _named(self, corpus: str, name: str) -> Snapshot:
         for snapshot in self.list(corpus):
             if snapshot.name == name:
                 return snapshot
         raise StoreError(f"{corpus!r} has no snapshot {name!r}; see `xunyi snapshots list {corpus}`.")
+
+
+def _generation(shelf: Path) -> int:
+    """The number of the generation whose shelf lies in this folder."""
+    return int(shelf.name[1:].split(".")[0])
 
 
 def _digest(path: Path) -> str:

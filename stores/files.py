@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -38,12 +39,24 @@ def replace_bytes(path: Path) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
+def replaceable(path: Path) -> Path:
+    """The file that is to be replaced where a person names ``path``: a link stays, and what it leads to is replaced.
+
+    Raises ``OSError`` for a pipe, a device and what else is no file: a file would take its place.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 @contextmanager
 def replace_alone(path: Path) -> Iterator[IO[bytes]]:
     """As ``replace_bytes``, where several processes may come: one writes, over whatever a killed one left.
 
-    Raises ``BlockingIOError`` while another writes.
+    Raises ``BlockingIOError`` while another writes, and ``OSError`` as ``replaceable`` does.
     """
+    path = replaceable(path)
     temporary = path.with_name(f".{path.name}.part")
     with _locked(temporary) as file:
         try:
@@ -60,6 +73,18 @@ def replace_alone(path: Path) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Wait until no other process holds ``path``, a file made for that alone, and hold it; it is gone afterwards."""
+    with _locked(path, wait=True):
+        try:
+            yield
+        finally:
+            # Not where the system removes no open file: an empty one is left, and taken by the next.
+            with suppress(OSError):
+                path.unlink()
+
+
 def _let_go(file: IO[bytes]) -> None:
     """Close a file that is to be renamed or removed, where the system does neither to one that is open."""
     if os.name != "posix":
@@ -67,12 +92,15 @@ def _let_go(file: IO[bytes]) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[IO[bytes]]:
+def _locked(path: Path, *, wait: bool = False) -> Iterator[IO[bytes]]:
     """The file, made where it is not there, for this process alone; the system lets go of it however that ends."""
+    flags = portalocker.LockFlags.EXCLUSIVE
+    if not wait:
+        flags |= portalocker.LockFlags.NON_BLOCKING
     while True:
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "wb") as file:
             try:
-                portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+                portalocker.lock(file, flags)
             except portalocker.exceptions.LockException as error:
                 if getattr(error.args[0] if error.args else None, "errno", None) not in _NO_LOCKS:
                     raise BlockingIOError(f"{path} is being written") from error

@@ -68,13 +68,19 @@ class ServerSnapshots:
         return sorted((s for s in found if corpus in (None, s.corpus)), key=lambda s: (s.corpus, s.name))
 
     def restore(self, corpus: str, name: str) -> Snapshot:
-        """Make the corpus what it was: its collections first, then its manifest."""
+        """Make the corpus what it was: its collections first, then its manifest.
+
+        Generations that are kept beside it now stay so, but for one whose collections those are.
+        """
         found = self._record(corpus, name)
-        manifest = CorpusManifest.model_validate_json(str(found["manifest"]))
+        manifest = CorpusManifest.model_validate_json(str(found["manifest"])).alone
+        current = self._store.read_manifest(corpus)
+        if current is not None:
+            kept = [one for one in current.kept if one.generation != manifest.generation]
+            manifest = manifest.model_copy(update={"kept": kept, "newest": current.next_generation - 1})
         for collection, file in dict(found["files"]).items():
             self._store.recover(collection, f"file://{SERVER_FOLDER}/{collection}/{file}")
-        # Generations that stood beside it then may be gone or others by now.
-        self._store.write_manifest(manifest.alone)
+        self._store.write_manifest(manifest)
         return Snapshot.model_validate(found["snapshot"])
 
     def delete(self, corpus: str, name: str) -> Snapshot:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from stat import S_ISREG
 
 from schemas.spaces import Shelf
 from stores.base import Store, collection_name
+from stores.edge_parts import PART_POINTS
 
 
 def shelf_bytes(store: Store, corpus: str, generation: int) -> dict[str, int | None]:
@@ -18,3 +21,54 @@ def total_bytes(sizes: Mapping[str, int | None]) -> int | None:
     """Their sum; None where one is not known."""
     known = [size for size in sizes.values() if size is not None]
     return sum(known) if len(known) == len(sizes) else None
+
+
+TIMES = 10
+"""So many passages more are looked ahead to."""
+
+FIXED = 8192
+"""Bytes of a file that are there from the beginning: the engine makes some hundred files a collection, most of which
+stay within a block or two."""
+
+LOG = 32 * 1024 * 1024
+"""Bytes at which the log of a part of a collection begins anew."""
+
+TERMS_GROWTH = TIMES**0.6
+"""How many times as many terms so many times the text has, by Heaps' law with an exponent of 0.6: 0.5 in English, more
+where terms are pairs of Chinese characters."""
+
+
+def bytes_per_further_passage(store: Store, corpus: str, generation: int, passages: int) -> int | None:
+    """What each further passage would take on disk, on average up to ``TIMES`` as many; None where it is not known.
+
+    What a collection takes empty is not multiplied, nor is a log that begins anew when it is full.
+    """
+    if not passages or total_bytes(shelf_bytes(store, corpus, generation)) is None:
+        return None
+    more = 0.0
+    most = LOG * max(1, TIMES * passages // PART_POINTS)
+    for shelf in Shelf:
+        folder = Path(store.location) / corpus / f"g{generation}.{shelf}"
+        log, grows = _growing(folder)
+        times = TERMS_GROWTH if shelf is Shelf.TERMS else TIMES
+        more += grows * (times - 1) + max(0, min(log * times, most) - log)
+    return round(more / (passages * (TIMES - 1)))
+
+
+def _growing(folder: Path) -> tuple[int, int]:
+    """Bytes of the log, and of what else grows with the points, below a collection's folder."""
+    log = grows = 0
+    for path in folder.rglob("*"):
+        try:
+            found = path.stat()
+        except OSError:  # gone meanwhile
+            continue
+        if not S_ISREG(found.st_mode):
+            continue
+        # Windows has no blocks.
+        size = found.st_blocks * 512 if hasattr(found, "st_blocks") else found.st_size
+        if path.parent.name == "wal":
+            log += size
+        else:
+            grows += max(0, size - FIXED)
+    return log, grows

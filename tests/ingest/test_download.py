@@ -2,8 +2,11 @@
 
 import gzip
 import hashlib
+import os
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -230,6 +233,35 @@ def test_what_cannot_be_written_is_named(server, tmp_path):
         InputError, match=r"things\.txt\.part cannot be written \(Is a directory\); name another folder"
     ):
         fetch(server, tmp_path)
+
+
+def test_of_two_runs_at_once_one_fetches_and_the_other_finds_the_file(server, tmp_path):
+    server.breaks, server.stalls = [100_000], [0.5]
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(fetch, server, tmp_path) for _ in range(2))
+        assert sorted([first.result().cached, second.result().cached]) == [False, True]
+    assert server.asked == [None, "bytes=100000-"]
+    assert [path.name for path in tmp_path.iterdir()] == ["things.txt"]
+    assert (tmp_path / "things.txt").read_bytes() == DATA
+
+
+def test_what_a_killed_run_held_is_no_hindrance(server, tmp_path):
+    (tmp_path / ".things.txt.lock").touch()
+    fetch(server, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["things.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_pipe_is_not_replaced_and_a_link_is_followed(server, tmp_path):
+    os.mkfifo(tmp_path / "things.txt")
+    with pytest.raises(InputError, match=r"things\.txt cannot be written \(Not a regular file\); name another folder"):
+        fetch(server, tmp_path)
+    (tmp_path / "things.txt").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "things.txt").symlink_to(tmp_path / "elsewhere" / "things.txt")
+    fetch(server, tmp_path)
+    assert (tmp_path / "things.txt").is_symlink()
+    assert (tmp_path / "elsewhere" / "things.txt").read_bytes() == DATA
 
 
 def test_an_unknown_name_says_which_there_are(tmp_path):

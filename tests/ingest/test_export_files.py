@@ -1,5 +1,6 @@
 """The file that an export writes: where it may be, who writes it, and what is in memory at once."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -93,6 +94,47 @@ def test_what_cannot_be_written_is_called_by_its_own_name(tmp_path):
         with pytest.raises(UsageError) as error:
             export_corpus("c", path, store=store)
     assert str(error.value) == f"{path} cannot be written (File name too long); name another file."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with open_store(":memory:") as store:
+        filled(store)
+        with pytest.raises(UsageError, match=f"{name} is a pipe, a device or a socket, .*; name a file"):
+            export_corpus("c", tmp_path / name, store=store)
+    with pytest.raises(OSError, match="Not a regular file"), replace_alone(tmp_path / name):
+        pass
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_link_stays_and_the_file_that_it_names_is_replaced(tmp_path, stands):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "c.parquet").symlink_to(tmp_path / "elsewhere" / "whole.parquet")
+    if stands:
+        (tmp_path / "elsewhere" / "whole.parquet").write_bytes(b"old")
+    with open_store(":memory:") as store:
+        filled(store)
+        report = export_corpus("c", tmp_path / "c.parquet", store=store)
+    assert report.file == str(tmp_path / "c.parquet")
+    assert (tmp_path / "c.parquet").is_symlink()
+    assert pq.read_metadata(tmp_path / "elsewhere" / "whole.parquet").num_rows == 41
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["whole.parquet"]
+
+
+@pytest.mark.parametrize("target", ["c.parquet", "nowhere/c.parquet"])
+def test_a_link_that_leads_nowhere_is_a_sentence(tmp_path, target):
+    (tmp_path / "c.parquet").symlink_to(target)
+    with open_store(":memory:") as store:
+        filled(store)
+        with pytest.raises(UsageError, match=r"c\.parquet cannot be written \(.*\); name another file"):
+            export_corpus("c", tmp_path / "c.parquet", store=store)
+    assert [path.name for path in tmp_path.iterdir()] == ["c.parquet"]
+    assert (tmp_path / "c.parquet").is_symlink()
 
 
 def test_a_killed_export_leaves_nothing_behind_the_next_one(tmp_path):

@@ -197,7 +197,7 @@ def test_an_export_is_of_the_generation_in_use_alone(store, tmp_path, rows):
     assert rebuild("d", BM25, store=store).generation == 2
 
 
-def test_a_snapshot_is_of_the_generation_in_use_alone(tmp_path, rows):
+def test_a_snapshot_is_of_the_generation_in_use_alone_and_leaves_the_kept_ones(tmp_path, rows):
     with open_store(str(tmp_path / "store")) as store:
         ingest([rows], "c", store=store, options=TFIDF)
         rebuild("c", SHORT, store=store)
@@ -206,10 +206,13 @@ def test_a_snapshot_is_of_the_generation_in_use_alone(tmp_path, rows):
         rebuild("c", BM25, store=store)
         snapshots_of(store).restore("c", name)
         assert contents(store) == found
-        assert len(standing(store)) == 1
-        assert store.read_manifest("c").kept == []
+        # What was in use until now is gone; what was kept stays, and the next number is a new one.
+        assert standing(store) == ["g1", "g2", "g4"]
+        assert [one.generation for one in store.read_manifest("c").kept] == [1, 2]
         assert ingest([rows], "c", store=store).nothing_changed
-        assert rebuild("c", BM25, store=store).kept_old
+        assert rebuild("c", BM25, store=store).generation == 5
+        assert restore_generation("c", 2, store=store).set_aside == 5
+        assert contents(store) == found
 
 
 def test_the_doctor_knows_kept_and_unfinished_generations(tmp_path, rows):

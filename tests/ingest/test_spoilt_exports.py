@@ -8,70 +8,24 @@ import pyarrow.parquet as pq
 import pytest
 
 from cli.main import main
-from ingest import CorpusOptions, ingest
 from ingest.exchange import export_corpus, import_corpus
-from schemas.errors import InputError
-from schemas.manifest import Word2VecSettings
 from stores.opening import open_store
-
-ROWS = [
-    {"id": "a", "title": "Lake lodge", "text": "A quiet lodge on the lake. Dogs are welcome.", "stars": 3},
-    {"id": "b", "title": "机场酒店", "text": "酒店距离机场五分钟，提供免费班车。安静的客房。", "stars": 4},
-    {"id": "c", "title": "Ski house", "text": "Ski in, ski out. A hot tub waits after the slopes.", "stars": 5},
-]
-OPTIONS = CorpusOptions(spaces=("tfidf", "word2vec"), word2vec=Word2VecSettings(dim=8, min_count=1))
+from tests.exported import earlier, edited, refusal, whole_export, with_manifest, with_metadata, with_payload
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A whole export, as a table."""
-    folder = tmp_path_factory.mktemp("exported")
-    rows = folder / "rows.jsonl"
-    rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
-    with open_store(":memory:") as store:
-        ingest([rows], "c", store=store, options=OPTIONS)
-        export_corpus("c", folder / "c.parquet", store=store)
-    return pq.read_table(folder / "c.parquet")
+    return whole_export(tmp_path_factory.mktemp("exported"))
 
 
 @pytest.fixture
 def refused(tmp_path):
-    """Import a table; gives the sentence that refuses it, after a look at what is left of it."""
-
-    def check(table):
-        path = tmp_path / "spoilt.parquet"
-        pq.write_table(table, path)
-        with open_store(":memory:") as store:
-            with pytest.raises(InputError, match=r"spoilt\.parquet .*; export the corpus again\.$") as error:
-                import_corpus(path, store=store)
-            assert (store.list_corpora(), store.list_collections()) == ([], [])
-        assert "\n" not in str(error.value)
-        return str(error.value)
-
-    return check
+    return lambda table: refusal(table, tmp_path)
 
 
-def edited(table, column, change, shelf="passages"):
-    """The table with one cell changed: that of the shelf's first row which has one there."""
-    values, shelves = table.column(column).to_pylist(), table.column("shelf").to_pylist()
-    row = next(n for n, value in enumerate(values) if value is not None and shelves[n] == shelf)
-    values[row] = change(values[row])
-    field = table.schema.field(column)
-    return table.set_column(table.schema.get_field_index(column), field, pa.array(values, field.type))
-
-
-def with_payload(table, shelf="passages", **fields):
-    return edited(table, "payload", lambda text: json.dumps({**json.loads(text), **fields}), shelf)
-
-
-def with_manifest(table, change):
-    manifest = json.loads(table.schema.metadata[b"xunyi.manifest"])
-    change(manifest)
-    return table.replace_schema_metadata({**table.schema.metadata, b"xunyi.manifest": json.dumps(manifest)})
-
-
-def test_a_table_that_was_only_rewritten_is_imported(exported, tmp_path):
-    pq.write_table(exported, tmp_path / "c.parquet", row_group_size=2)
+@pytest.mark.parametrize("version", [lambda table: table, earlier])
+def test_a_table_that_was_only_rewritten_is_imported(exported, tmp_path, version):
+    pq.write_table(version(exported), tmp_path / "c.parquet", row_group_size=2)
     with open_store(":memory:") as store:
         assert import_corpus(tmp_path / "c.parquet", store=store).points["passages"] == 3
 
@@ -159,12 +113,12 @@ def test_rows_that_are_there_twice_or_not_at_all_are_refused(exported, refused):
     said = {**json.loads(exported.schema.metadata[b"xunyi.counts"])}
     said["passages"] += 1
     said["documents"] -= 1
-    refused(exported.replace_schema_metadata({**exported.schema.metadata, b"xunyi.counts": json.dumps(said)}))
+    refused(with_metadata(exported, counts=json.dumps(said)))
 
 
 @pytest.mark.parametrize("counts", ['{"passages": 3}', '{"passages": -3}', '{"passages": "many"}', "[" * 9999, "[]"])
 def test_counts_that_are_none_are_refused(exported, refused, counts):
-    refused(exported.replace_schema_metadata({**exported.schema.metadata, b"xunyi.counts": counts}))
+    refused(with_metadata(exported, counts=counts))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +158,7 @@ def test_vectors_come_back_to_the_bit_wherever_indices_are_sorted(exported, tmp_
         edited(exported, "vector.tfidf.indices", lambda v: v[::-1]), "vector.tfidf.values", lambda v: v[::-1]
     )
     with open_store(":memory:") as store:
-        for name, table in (("one", exported), ("two", turned)):
+        for name, table in (("one", exported), ("two", earlier(turned))):
             pq.write_table(table, tmp_path / "c.parquet")
             import_corpus(tmp_path / "c.parquet", name=name, store=store)
             export_corpus(name, tmp_path / f"{name}.parquet", store=store)

@@ -52,6 +52,48 @@ def test_a_deleted_corpus_comes_back_and_its_snapshots_outlive_it(store):
     assert current(store) == before
 
 
+def keep(store, *numbers: int, in_use: int) -> None:
+    """Give the corpus kept generations of one point each, and one in use of three."""
+    first = store.read_manifest("demo")
+    for number in (*numbers, in_use):
+        name = f"demo.g{number}.passages"
+        store.create_collection(name, SPACES)
+        ids = [1, 2, 3] if number == in_use else [number]
+        store.upsert(name, batch(ids, dense=unit([[1, n, 0, 0] for n in ids])))
+    kept = [first.model_copy(update={"generation": number}) for number in numbers]
+    store.write_manifest(first.model_copy(update={"generation": in_use, "kept": kept, "newest": in_use + 3}))
+
+
+def test_kept_generations_are_still_kept_after_a_restore(store):
+    before = current(store)
+    made = snapshots_of(store).create("demo")
+    keep(store, 1, 3, in_use=4)
+    store.create_collection("demo.g5.passages", SPACES)  # in the making
+    snapshots_of(store).restore("demo", made.name)
+    manifest = store.read_manifest("demo")
+    # A number that was used once, be it of a generation that was dropped, is used no more.
+    assert manifest.generation == 8
+    assert [one.generation for one in manifest.kept] == [1, 3]
+    assert store.list_collections() == ["demo.g1.passages", "demo.g3.passages", "demo.g8.passages"]
+    assert current(store) == before
+    assert store.count("demo.g3.passages") == 1
+    assert manifest.next_generation == 9
+    # A snapshot of a corpus that keeps some is of the one in use alone.
+    again = snapshots_of(store).create("demo")
+    snapshots_of(store).restore("demo", again.name)
+    assert store.list_collections() == ["demo.g1.passages", "demo.g3.passages", "demo.g9.passages"]
+
+
+def test_without_a_manifest_that_says_which_are_kept_a_restore_replaces_all(store, tmp_path):
+    before = current(store)
+    made = snapshots_of(store).create("demo")
+    keep(store, 1, in_use=2)
+    (tmp_path / "store" / "demo" / "manifest.json").write_text("{", encoding="utf-8")
+    snapshots_of(store).restore("demo", made.name)
+    assert store.list_collections() == ["demo.g3.passages"]
+    assert current(store) == before
+
+
 def test_a_damaged_archive_is_refused_and_the_corpus_stays(store, tmp_path):
     made = snapshots_of(store).create("demo")
     archive = tmp_path / "store" / FOLDER / "demo" / f"{made.name}.tar.gz"
