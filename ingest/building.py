@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -46,6 +46,8 @@ from stores.base import Store, collection_name
 from stores.memory import large_pieces_apart
 
 SHELVES = (Shelf.PASSAGES, Shelf.DOCUMENTS)
+
+_PLACE = ("source", "position")
 
 log = logging.getLogger("xunyi.build")
 
@@ -209,14 +211,14 @@ class _Builder:
             return
         for batch in batched(documents, DOCUMENTS_BATCH):
             ids = [document_point_id(self._new.corpus, planned.document.id) for planned in batch]
-            there = self._payloads(self._to(Shelf.DOCUMENTS), ids, ["hash", "passages", SINCE_FIT])
+            there = self._payloads(self._to(Shelf.DOCUMENTS), ids, ["hash", "passages", *_PLACE, SINCE_FIT])
             here = self._payloads(self._from(Shelf.DOCUMENTS), ids, [SINCE_FIT]) if self._same_fit else {}
             since = {point: payload.get(SINCE_FIT) for point, payload in here.items()}
             for point, planned in zip(ids, batch, strict=True):
                 made = there.get(point)
                 if made is None:
                     yield planned
-                elif made["hash"] == planned.hash and made.get(SINCE_FIT) == since.get(point):
+                elif _is_made(made, planned) and made.get(SINCE_FIT) == since.get(point):
                     self._documents += 1
                     self._passages += int(made["passages"])
                     self._taken_over += int(made["passages"]) if self._encoded else 0
@@ -307,3 +309,9 @@ class _Builder:
 
     def _to(self, shelf: Shelf) -> str:
         return collection_name(self._new.corpus, self._new.generation, shelf)
+
+
+def _is_made(made: Mapping[str, Any], planned: Planned) -> bool:
+    """Whether a document of the new generation is as it is in the old one, where an ingest may have moved it since."""
+    document = planned.document
+    return (made["hash"], *(made[key] for key in _PLACE)) == (planned.hash, document.source, document.position)

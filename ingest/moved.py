@@ -1,4 +1,4 @@
-"""Documents that stand unchanged and come from another file now, and what it is to be the same file."""
+"""Documents that stand unchanged and come from another file or place in it now, and what it is to be the same file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from struct import Struct
 from uuid import UUID
 
+from schemas.documents import Document
 from schemas.ids import document_point_id
-from stores.base import Store
+from stores.base import PayloadChange, Store
 
 BATCH = 1000
-"""Documents whose source is recorded in one write."""
+"""Documents whose place is recorded in one write."""
 
-_ID_BYTES = 16
+_PLACE = Struct("<16sq")
+"""A point's id, and the document's position."""
 
 
 def places(path: str | Path) -> tuple[Path, Path]:
@@ -23,38 +26,40 @@ def places(path: str | Path) -> tuple[Path, Path]:
 
 
 class Moved:
-    """The documents that are to be recorded under another source; 16 bytes of memory for each.
+    """The documents that are to be recorded under another source or position; 24 bytes of memory for each.
 
     A file that is spelled otherwise, or reached through a link, is the same file.
     """
 
     def __init__(self, corpus: str) -> None:
         self._corpus = corpus
-        self._ids: dict[str, bytearray] = {}
+        self._places: dict[str | None, bytearray] = {}
         self._real: dict[str, Path] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._ids)
+        return bool(self._places)
 
-    def compare(self, document: str, recorded: str, source: str) -> None:
-        """Note the document if it stands under another source than the one that it was read from."""
-        if recorded != source and self._realpath(recorded) != self._realpath(source):
-            self._ids.setdefault(source, bytearray()).extend(UUID(document_point_id(self._corpus, document)).bytes)
+    def compare(self, document: Document, source: str, position: int) -> None:
+        """Note a document that stands under another source than the one that it was read from, or elsewhere in it."""
+        moved = source != document.source and self._realpath(source) != self._realpath(document.source)
+        if moved or position != document.position:
+            packed = self._places.setdefault(document.source if moved else None, bytearray())
+            point = UUID(document_point_id(self._corpus, document.id)).bytes
+            packed.extend(_PLACE.pack(point, document.position))
 
     def record(self, store: Store, documents: str) -> None:
-        """Write the new sources alone. The same again does no harm: a run that is cut off is made good by the next."""
+        """Write the new places alone. The same again does no harm: a run that is cut off is made good by the next."""
         each = self._each()
         while batch := list(islice(each, BATCH)):
-            by_source: dict[str, list[str]] = {}
-            for source, point in batch:
-                by_source.setdefault(source, []).append(point)
-            store.set_payloads(documents, [({"source": source}, ids) for source, ids in by_source.items()])
+            store.set_payloads(documents, batch)
 
-    def _each(self) -> Iterator[tuple[str, str]]:
-        """The sources with the ids of their documents' points."""
-        for source, packed in self._ids.items():
-            for at in range(0, len(packed), _ID_BYTES):
-                yield source, str(UUID(bytes=bytes(packed[at : at + _ID_BYTES])))
+    def _each(self) -> Iterator[PayloadChange]:
+        for source, packed in self._places.items():
+            for point, position in _PLACE.iter_unpack(packed):
+                place: dict[str, str | int] = {"position": position}
+                if source is not None:
+                    place["source"] = source
+                yield place, [str(UUID(bytes=point))]
 
     def _realpath(self, source: str) -> Path:
         if source not in self._real:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ingest.blocks import Planned
 from ingest.moved import Moved
@@ -47,7 +47,8 @@ class Plan:
 def document_hash(document: Document, titles: bool) -> str:
     """The digest of all that a document's points are made from.
 
-    Not of its position: a row added at the top of a table would make documents of all below it changed ones.
+    Not of its position, which is recorded by itself (``ingest.moved``): a row added at the top of a table would make
+    changed documents of all below it.
     """
     payload = json.dumps(document.payload, ensure_ascii=False, sort_keys=True)
     where = json.dumps([[s.text_start, s.source_start, s.length] for s in document.stretches])
@@ -61,13 +62,19 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
+_Recorded: TypeAlias = tuple[str | None, int | None, str, int]
+"""What is recorded of a document: its hash, its passages, its source and its position."""
+
+_NEW: _Recorded = (None, None, "", 0)
+
+
 class Planner:
     """Compares what is read with what stands, and hands on what is new or changed.
 
     ``existing`` is the collection of the documents shelf, or None for a new corpus. ``rejected`` is
     told of every row set aside. With ``only_compare`` nothing is handed on: a dry run. ``short`` tells
     which documents, given with the passages recorded of each, lack some: their hashes are not trusted. ``moved`` are
-    documents that stand unchanged under another source than the one they were read from.
+    documents that stand unchanged under another source, or at another place in it, than where they were read.
     """
 
     def __init__(
@@ -98,10 +105,10 @@ class Planner:
             for document in documents:
                 self.plan.documents += 1
                 digest = document_hash(document, self._titles)
-                old_hash, old_passages, old_source = ledger.get(document.id, (None, None, ""))
+                old_hash, old_passages, old_source, old_position = ledger.get(document.id, _NEW)
                 if digest == old_hash:
                     self.plan.unchanged += 1
-                    self.moved.compare(document.id, old_source, document.source)
+                    self.moved.compare(document, old_source, old_position)
                     continue
                 if old_hash is None:
                     self.plan.added += 1
@@ -121,18 +128,18 @@ class Planner:
             else:
                 yield item
 
-    def _recorded(self, documents: Sequence[Document]) -> dict[str, tuple[str | None, int | None, str]]:
+    def _recorded(self, documents: Sequence[Document]) -> dict[str, _Recorded]:
         if self._existing is None or not documents:
             return {}
         ids = [document_point_id(self._corpus, document.id) for document in documents]
-        records = self._store.retrieve(self._existing, ids, payload=["document_id", "hash", "passages", "source"])
-        found: dict[str, tuple[str | None, int | None, str]] = {}
-        for record in records:
+        wanted = ["document_id", "hash", "passages", "source", "position"]
+        found: dict[str, _Recorded] = {}
+        for record in self._store.retrieve(self._existing, ids, payload=wanted):
             payload: dict[str, Any] = record.payload or {}
-            recorded = str(payload["hash"]), int(payload["passages"]), str(payload["source"])
+            recorded = str(payload["hash"]), int(payload["passages"]), str(payload["source"]), int(payload["position"])
             found[str(payload["document_id"])] = recorded
         if self._short is not None:
-            for name in self._short({name: passages or 0 for name, (_, passages, _) in found.items()}):
+            for name in self._short({name: passages or 0 for name, (_, passages, _, _) in found.items()}):
                 # Of one that was left half-written this is known already.
                 self.plan.mended += found[name][0] != ""
                 found[name] = ("", *found[name][1:])

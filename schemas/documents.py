@@ -29,7 +29,7 @@ class Document:
     ``source`` is the file's whole path. The *source text* is the whole decoded file (newlines as ``\n``,
     no byte-order mark) for a novel, and the text field itself for a row. ``stretches`` says
     where the document's text stands there; empty means that the text is the source text.
-    ``position`` is that of a chapter in its book, and of a row in its table as it was when the row was written.
+    ``position`` is that of a chapter in its book, or of a row in its table, and counts from 0.
     """
 
     id: str

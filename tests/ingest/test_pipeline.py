@@ -74,6 +74,8 @@ def test_a_row_added_at_the_top_of_a_table_changes_no_other(store, tmp_path, row
     more = write(rows, [{"id": "d", "title": "Inn", "text": "An inn by the road."}, *ROWS])
     report = ingest([more], "c", store=store)
     assert (report.added, report.changed, report.unchanged) == (1, 0, 3)
+    payloads = [payload for payload, _ in points(store, "c", Shelf.DOCUMENTS).values()]
+    assert {one["document_id"]: one["position"] for one in payloads} == {"d": 0, "a": 1, "b": 2, "c": 3}
 
 
 def test_a_passage_is_the_span_of_its_source_text(store, tmp_path):
