@@ -132,15 +132,17 @@ def drop_beginnings(store: Store, manifest: CorpusManifest) -> None:
             store.delete_corpus(corpus)
 
 
-def open_corpus(stack: ExitStack, corpus: str, store: StoreLike) -> tuple[Store, CorpusManifest]:
+def open_corpus(stack: ExitStack, corpus: str, store: StoreLike, *, hold: bool = True) -> tuple[Store, CorpusManifest]:
     """The store, left by ``stack`` if it was opened here, and the corpus's manifest; raises ``CorpusNotFound``.
 
     An embedded corpus is held from before its manifest is read: what another command, still at work, makes of it is
-    waited for, and not overwritten by what was so before.
+    waited for, and not overwritten by what was so before. What only looks at its manifest need not ``hold`` it, and
+    works beside a service and in a folder that cannot be written to.
     """
     check_corpus_name(corpus)
     opened = stack.enter_context(as_store(store))
-    opened.hold(corpus)
+    if hold:
+        opened.hold(corpus)
     manifest = opened.read_manifest(corpus)
     if manifest is None:
         raise CorpusNotFound(f"{opened.location} has no corpus {corpus!r}; see `xunyi corpora list`.")

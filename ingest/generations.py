@@ -24,7 +24,7 @@ def list_generations(corpus: str, *, store: StoreLike = None) -> GenerationsRepo
     Raises ``CorpusNotFound``.
     """
     with ExitStack() as stack:
-        opened, manifest = open_corpus(stack, corpus, store)
+        opened, manifest = open_corpus(stack, corpus, store, hold=False)
         found = [_described(opened, manifest, "in use")]
         found += [_described(opened, kept, "kept") for kept in reversed(manifest.kept)]
         left = unfinished(opened, manifest)

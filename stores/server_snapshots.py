@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import uuid5
 
 from qdrant_client import QdrantClient, models
 
-from schemas.errors import CorpusNotFound, StoreError
+from schemas.errors import CorpusNotFound, StoreDamaged, StoreError
 from schemas.ids import corpus_namespace
 from schemas.manifest import CorpusManifest
 from schemas.names import check_corpus_name
@@ -70,11 +71,14 @@ class ServerSnapshots:
     def restore(self, corpus: str, name: str) -> Snapshot:
         """Make the corpus what it was: its collections first, then its manifest.
 
-        Generations that are kept beside it now stay so, but for one whose collections those are.
+        Generations that are kept beside it now stay so, but for one whose collections those are. Which they are only
+        the manifest tells: where that is gone or cannot be read, none is kept any more.
         """
         found = self._record(corpus, name)
         manifest = CorpusManifest.model_validate_json(str(found["manifest"])).alone
-        current = self._store.read_manifest(corpus)
+        current = None
+        with suppress(StoreDamaged):
+            current = self._store.read_manifest(corpus)
         if current is not None:
             kept = [one for one in current.kept if one.generation != manifest.generation]
             manifest = manifest.model_copy(update={"kept": kept, "newest": current.next_generation - 1})

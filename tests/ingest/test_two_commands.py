@@ -9,6 +9,7 @@ import pytest
 
 from ingest import CorpusOptions, ingest
 from ingest.exchange import export_corpus, import_corpus
+from ingest.generations import list_generations
 from ingest.rebuild import rebuild
 from ingest.refit import refit
 from schemas.errors import CorpusError
@@ -88,3 +89,11 @@ def test_an_ingest_never_takes_a_corpus_that_another_made_meanwhile_for_new(tmp_
         ingest(path, "c", store=folder, options=TFIDF, progress=meanwhile)
     assert read.is_set()
     assert ingest(path, "c", store=folder).documents == 15
+
+
+def test_the_generations_are_listed_while_another_command_has_the_corpus(tmp_path):
+    folder = tmp_path / "store"
+    ingest(rows(tmp_path / "a.jsonl", range(5)), "c", store=folder, options=TFIDF)
+    with EdgeStore(folder) as store, EdgeStore(folder, lock_wait=0.0) as other:
+        store.hold("c")
+        assert [one.state for one in list_generations("c", store=other).generations] == ["in use"]

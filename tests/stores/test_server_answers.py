@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.errors import StoreError
+from schemas.errors import StoreDamaged, StoreError
 from schemas.ids import corpus_namespace
 from schemas.manifest import CorpusManifest
 from schemas.spaces import Space, SpaceKind
@@ -86,6 +86,19 @@ def test_a_snapshot_is_removed_where_the_answer_is_lost_or_its_file_is_gone(lost
             assert ServerSnapshots(store).delete("demo", "S").name == "S"
         assert server.snapshots == {NAME: []}
         assert server.points[MANIFESTS] == {}
+
+
+def test_a_snapshot_is_restored_over_a_manifest_that_cannot_be_read(monkeypatch):
+    monkeypatch.setattr("stores.server.ServerStore.recover", lambda *_: None)
+    made = {"corpus": "demo", "name": "S", "generation": 1, "documents": 1, "passages": 1}
+    record = {"snapshot_of": "demo", "snapshot": made, "manifest": manifest().model_dump_json(), "files": {NAME: "s1"}}
+    spoilt = {"corpus": "demo", "manifest": "{"}
+    points = {MANIFESTS: {_point("demo", "S"): record, str(corpus_namespace("demo")): spoilt}}
+    with fake_qdrant(collections={NAME: {}, MANIFESTS: {}}, points=points) as server, open_store(server.url) as store:
+        with pytest.raises(StoreDamaged):
+            store.read_manifest("demo")
+        ServerSnapshots(store).restore("demo", "S")
+        assert store.read_manifest("demo") == manifest()
 
 
 # -- manifests in a cluster --------------------------------------------------------------------
