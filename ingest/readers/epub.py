@@ -34,6 +34,8 @@ MAX_MEMBERS = 20_000
 _MAX_RATIO = 500
 _MAX_ENTRY_CHARS, _MAX_PROSE = 100, 0.2
 """A table of contents has no longer lines and no sentences, but for a note or two."""
+_MIN_PAGES, _OTHER_PAGES = 3, 0.8
+"""A table of contents whose entries read like sentences leads to so many pages, and so many of its links to another."""
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 
 
@@ -152,13 +154,21 @@ def _names_part(book: Book, heading: Heading, level: int) -> bool:
 
 
 def _lists_contents(page: Page) -> bool:
-    """Whether a page is a table of contents: mostly links, and short lines that are no sentences."""
+    """Whether a page is a table of contents: mostly links, and called so, to ever other pages, or no sentences."""
     visible = len("".join(page.text.split()))
     if not page.link_chars or page.link_chars < 0.6 * visible:
         return False
     lines = [line.strip() for line in page.text.split("\n") if line.strip()]
+    if CONTENTS.fullmatch(lines[0]) or _leads_on(page.links):
+        return True
     prose = sum(len(line) > _MAX_ENTRY_CHARS or ENDING.search(line[-4:]) is not None for line in lines)
     return prose <= _MAX_PROSE * len(lines)
+
+
+def _leads_on(links: list[str]) -> bool:
+    """Whether nearly each link leads to another page of the book: titles may be long, and end as sentences do."""
+    pages = {link.partition("#")[0] for link in links if ":" not in link}
+    return len(pages) >= max(_MIN_PAGES, _OTHER_PAGES * len(links))
 
 
 def _pages(book: Book) -> Iterator[tuple[str, Page | InputError]]:

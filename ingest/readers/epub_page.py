@@ -34,6 +34,7 @@ class Page:
     text: str
     headings: list[tuple[int, int, int]]
     link_chars: int
+    links: list[str]
 
 
 def extract(markup: str, *, navigation: bool = False) -> Page:
@@ -46,7 +47,7 @@ def extract(markup: str, *, navigation: bool = False) -> Page:
         parser.pieces.append("\n")
     text = "".join(parser.pieces)
     headings = [h for h in parser.headings if text[h[0] : h[1]].strip()]
-    return Page(text, headings, parser.link_chars)
+    return Page(text, headings, parser.link_chars, parser.links)
 
 
 def _is_hidden(attrs: Attributes) -> bool:
@@ -107,6 +108,7 @@ class _Extractor(HTMLParser):
         self.size = 0
         self.headings: list[tuple[int, int, int]] = []
         self.link_chars = 0
+        self.links: list[str] = []
         self._skip = 0
         self._hidden = _Hidden(navigation=navigation)
         self._heading: tuple[int, str] | None = None
@@ -123,8 +125,11 @@ class _Extractor(HTMLParser):
             self._break()
         if tag in _HEADINGS and self._heading is None:
             self._heading = (self.size, tag)
-        if tag == "a" and any(key == "href" for key, _ in attrs):
+        href = dict(attrs).get("href") if tag == "a" else None
+        if href is not None:
             self._links += 1
+            if not (self._skip or self._hidden):
+                self.links.append(href)
 
     def handle_startendtag(self, tag: str, attrs: Attributes) -> None:
         if tag in _BLOCKS:

@@ -14,13 +14,17 @@ _KEY = re.compile(r"(?P<key>[^\W\d][\w.-]*(?: [\w.-]+)?):(?:[ \t]+(?P<value>.*))
 _KNOWN_NAMES = (
     "title subtitle author authors date created updated modified published lastmod tags tag categories category "
     "keywords layout lang language description summary slug permalink draft type aliases series publisher rights "
-    "isbn cover image toc weight id 标题 標題 书名 書名 作者 日期 标签 標籤 分类 分類"
+    "isbn cover image toc weight id uid status publish sidebar_position sidebar_label cssclass cssclasses "
+    "标题 標題 书名 書名 作者 日期 标签 標籤 分类 分類"
 )
-_KNOWN = frozenset(_KNOWN_NAMES.split())
+_KNOWN = frozenset((*_KNOWN_NAMES.split(), "date created", "date modified"))
 """Names that front matter has; a dialogue or a list of facts between two rules has none of them."""
 _OPEN = re.compile(r"[|>][-+\d]*|[\[{][^\]}]*|", re.DOTALL)
 """The values that go on below: a block's sign, a bracket that is not closed, none."""
-_CLOSED = re.compile(r"[\]}],?")
+_BELOW = re.compile(r" .*|-(?: .*)?|[\]}],?|")
+_OPEN_QUOTE = re.compile(r"\"[^\"]*|'[^']*")
+_SURE = 2
+"""With so many known names it is front matter, and an indented line goes on with any value."""
 _UNDERLINE = re.compile(r" {0,3}(?P<line>=+|-{2,})\s*")
 _NO_PARAGRAPH = re.compile(r"\s{4}|\s*(?:[-*+>|#]|\d{1,9}[.)]\s|```|~~~)")
 _ENDS_TEXT = "。，；：、,;:.!！…”’」』\"'"
@@ -58,8 +62,8 @@ def _mapping(lines: list[str]) -> dict[str, str] | None:
             if key in keys:
                 return None
             keys[key] = value.strip("\"'")
-            goes_on = _OPEN.fullmatch(value) is not None
-        elif goes_on and (not text or text.startswith((" ", "- ")) or text == "-" or _CLOSED.fullmatch(text)):
+            goes_on = any(pattern.fullmatch(value) for pattern in (_OPEN, _OPEN_QUOTE))
+        elif (goes_on and _BELOW.fullmatch(text)) or (text.startswith(" ") and len(_KNOWN & keys.keys()) >= _SURE):
             continue
         elif not (keys and text.startswith("#")):
             return None

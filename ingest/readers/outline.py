@@ -8,6 +8,7 @@ chapter's own heading again, or a heading behind a prefix) and parts are told ap
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,9 @@ _OUTSIDE_CHARS, _OUTSIDE_SHARE, _OUTSIDE_MOST = 500, 0.2, 0.5
 """Text outside the chapters is kept when it is longer than this and than this share of the whole, or most of it."""
 _OUTSIDE_LIMIT = 5000
 """It is always kept where it is longer: title pages and blurbs do not grow with the book, forewords do."""
+
+_PAGE_PREFIX = re.compile(r"\d{1,5}(?:\s*[|·\-—–])?")
+"""A page's number before the heading of its chapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class Outline:
             return False
         if heading.prefix:
             bare = heading.title == heading.label
+            if _PAGE_PREFIX.fullmatch(heading.prefix) and current is not None and heading.key == current.key:
+                return bare or heading.full_key in self.known
             return heading.prefix in self.prefixes and (bare or heading.full_key in self.known)
         return current is not None and _same(current, heading)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ingest.readers.headings import squeeze
 
-_EDGE_NUMBER = re.compile(r"^\d{1,5}\s+|\s+[\[(（\-—–|·]?\s*\d{1,5}\s*[\])）\-—–|·]?$")
+_EDGE_NUMBER = re.compile(r"^\d{1,5}\s+(?:[|·\-—–]\s+)?|\s+[\[(（\-—–|·]?\s*\d{1,5}\s*[\])）\-—–|·]?$")
 _DIGITS = re.compile(r"\d+")
 _NUMBERED = "#"
 """Stands in a line's key for the number at its edge."""
@@ -42,12 +42,15 @@ _FIRST_PAGE = 1000
 """Numbers that begin beyond it are years."""
 _NOTICE = re.compile(
     r"https?://|www\.|[\w-]+\.(?:com|net|org|cn|cc|info|me|tw|io|co|xyz|vip|la)\b"
-    r"|^[^\w]*(?:完|全文完|[终終]|the end)[^\w]*$"
+    r"|^[^\w]*(?:完|全文完|[终終]|正文|the end|tbc)[^\w]*$"
     r"|本[章回节節卷]\s*[完终終]|完待[续續]|求(?:收藏|推[荐薦]|月票|票|[订訂][阅閱]|打[赏賞]|[鲜鮮]花)|推[荐薦]票"
     r"|加入[书書][签籤架]|[上下]一?[章页頁回](?:\W|$)|返回(?:目[录錄]|[书書][页頁]|首[页頁])"
     r"|[转轉][载載][请請]|(?:[请請]勿|禁止)[转轉][载載]|(?:[输輸錄录]入|[扫掃]描|校[对對]|整理|排版|[制製]作|ocr)\s*[:：]"
     r"|[记記]住(?:本[站书書]|[网網]址)|本站(?:域名|[网網]址)|[手首][打发發](?:更新|小[说說]|$)|最新章[节節]|更新最快"
+    r"|[书書]屋|(?:小[说說]|中文|文[学學]|[阅閱][读讀])[网網]|首[发發]|(?:提供|txt)下[载載]|手[机機][阅閱][读讀]"
+    r"|本章字[数數]|(?:喜[欢歡]|收藏)本[书書]|章[节節][错錯][误誤]|[点點](?:此|[击擊])[举舉][报報]"
     r"|(?:next|prev|previous) (?:chapter|page)|back to (?:top|contents|index)|to be continued|end of chapter"
+    r"|chapter end$"
     r"|please (?:vote|subscribe|comment|rate|review)|thanks? (?:you )?for reading|all rights reserved"
     r"|^(?:translat|edit|proofread)(?:or|er|ed by)\b",
     re.IGNORECASE,
@@ -113,7 +116,7 @@ class Repeats:
 
     def add(self, text: str, chapter: int, at: int, *, torn: bool) -> None:
         """Count a line alone between blank lines of a chapter, ``at`` characters from the start, amid a sentence."""
-        if len(text) > 40 or _PUNCTUATION.search(text) or _BULLET.match(text):
+        if len(text) > 40 or _PUNCTUATION.search(_EDGE_NUMBER.sub("", text)) or _BULLET.match(text):
             return
         key = header_key(text)
         if not any(char.isalpha() for char in key):
@@ -143,9 +146,10 @@ class Repeats:
             if one.number is not None:
                 wanted = one.rises() and one.is_page()
             else:
-                # The book's title, on its pages or once in each chapter; a speaker may be called like the book.
+                # The book's title or a site's notice, on pages or once in each chapter; a speaker may be called so.
                 once = one.count <= one.chapters + one.chapters // 4
-                spread = key in named and min(chapters, one.chapters) >= _MIN_CHAPTERS
+                known = key in named or _NOTICE.search(key) is not None
+                spread = known and min(chapters, one.chapters) >= _MIN_CHAPTERS
                 wanted = spread and (once or one.is_page())
             if wanted:
                 found[key] = one.count

@@ -20,6 +20,11 @@ PAGE = re.compile(
 BARE_NUMBER = re.compile(r"[\[(（【<\-—–·~\s]*(\d{1,5})[\])）】>\-—–·~\s]*")
 _STRUCTURE = re.compile(r"(?:[-*+]|\d{1,9}[.)])\s|\||```|~~~|#")
 """How a line of a list, a table, code or a section begins in Markdown."""
+_TITLE = re.compile(
+    r"(?:(?:title|author|书名|書名|作者|著者)\s*[:：]|by\s)?\s*[《【「『\[]?(?P<name>.*?)[》】」』\]]?(?:\s*著)?",
+    re.IGNORECASE,
+)
+"""A line of a title page; what it names stands above pages without what is around it."""
 _TITLE_LINES = 10
 """The book's title is among the first lines, before any long one."""
 
@@ -87,9 +92,10 @@ class Survey:
     def _wait(self, text: str) -> None:
         """A short line after a blank one may stand alone."""
         self._waiting = text if self._blank_before and len(text) <= 48 else ""
-        self._title_page = self._title_page and len(text) <= 48 and len(self.title_lines) < _TITLE_LINES
+        self._title_page = self._title_page and len(text) <= 48 and len(self.title_lines) < 2 * _TITLE_LINES
         if self._title_page:
-            self.title_lines.append(header_key(text))
+            named = _TITLE.fullmatch(text)
+            self.title_lines += [header_key(text), header_key(named["name"] if named is not None else text)]
 
     def _page_number(self, text: str) -> bool:
         """Whether a line is only a number, which is counted."""

@@ -236,6 +236,23 @@ def test_a_chapter_whose_text_stands_in_links_is_read(make, text):
     assert document.text.count(text.strip()) == 9
 
 
+def test_links_to_other_sites_are_no_table_of_contents(make):
+    text = "".join(f"<p><a href='https://s{n}.example/'>他走进门来，看见一封信。</a></p>" for n in range(9))
+    (document,) = only(make({"a": f"<h1>第一章</h1>{text}"}))
+    assert document.text.count("看见一封信") == 9
+
+
+@pytest.mark.parametrize(
+    "name", ["第{}章 他来了！", "Chapter {}. The Boy.", "Chapter {}. " + "In Which He Goes Out " * 9]
+)
+@pytest.mark.parametrize("start", ["<h2>目录</h2>", "<p>Contents</p>", ""])
+def test_a_table_of_contents_whose_entries_read_like_sentences_is_left_out(make, name, start):
+    entries = "".join(f"<p><a href='c{n}.xhtml#top'>{name.format(n)}</a></p>" for n in range(1, 6))
+    pages = {f"c{n}": f"<h1>第{n}章</h1><p>第{n}章的故事。</p>" for n in range(1, 6)}
+    found = only(make({"toc": start + entries, **pages}))
+    assert [d.text.strip() for d in found] == [f"第{n}章的故事。" for n in range(1, 6)]
+
+
 def test_a_page_whose_head_has_no_end_is_read(make):
     page = "<html><head><title>T</title><body><h1>第一章</h1><p>甲的故事。</p></body></html>"
     assert [d.text.strip() for d in only(make({"a": page.encode()}))] == ["甲的故事。"]

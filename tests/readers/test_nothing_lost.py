@@ -113,6 +113,9 @@ def test_text_between_two_rules_is_no_front_matter(chapters, text):
         "tags: [a, b]\ntitle: '山海'",
         "title: 山海\nsummary: >\n  一段\n\n  又一段\n# note\ntags:\n- a\n- b",
         "Title: 山海\nnote: [\n  1\n]",
+        'title: "山海"\nsummary: 一段话，\n  又一行',
+        "subject: '一行\n  又一行'\ntitle: 山海",
+        "up: a\ndate created: 2020\ntitle: 山海",
     ],
 )
 def test_front_matter_names_the_book_and_is_told(chapters, tmp_path, text):
@@ -173,6 +176,11 @@ NOTICES = [
     "上一章 目录 下一章",
     "输入：某某",
     "---",
+    "某某小说网",
+    "全集TXT下载",
+    "本章字数：3000",
+    "手机阅读请点击",
+    "TBC",
 ]
 
 
@@ -183,6 +191,41 @@ def test_the_notices_of_sites_below_chapters_go_and_are_told(chapters, tmp_path,
     assert foot not in lines_of(found)
     # The last chapter's is left out as well, though no heading follows it.
     assert "8 lines that repeat" in told(tmp_path)
+
+
+@pytest.mark.parametrize("head", ["本书首发某某网", "正文"])
+def test_the_notices_of_sites_above_chapters_go_and_are_told(chapters, tmp_path, head):
+    found = chapters("".join(f"第{n}章 题{n}\n\n{head}\n\n{HAN}\n\n" for n in range(1, 9)))
+    assert head not in lines_of(found)
+    assert "8 lines that repeat" in told(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("titles", "header"),
+    [
+        ("《大书》\n\n作者：某人\n", "大书"),
+        ("《大书》\n\n作者：某人\n", "《大书》"),
+        ("Title: 大书\nAuthor: 某人\n", "大书"),
+        ("大书\n某人 著\n", "大书"),
+    ],
+)
+def test_headers_that_a_title_page_names_in_its_own_way_are_left_out(chapters, titles, header):
+    torn = "他们一路走去，看见许多山水，" * 30
+    pages = "".join(f"{torn}\n\n{header}\n\n{torn}\n\n某人\n\n" for _ in range(4))
+    found = chapters(titles + "".join(f"第{n}章 题{n}\n\n{pages}" for n in range(1, 5)))
+    assert {*lines_of(found)} == {torn}
+
+
+def test_a_header_with_a_bar_before_its_number_is_left_out(chapters):
+    torn = "他们一路走去，看见许多山水，" * 30
+    for header in ("大书 | {}", "{} | 大书"):
+        (document,) = chapters("".join(f"{torn}\n\n{header.format(page)}\n\n" for page in range(11, 31)))
+        assert {*lines_of([document])} == {torn}
+
+
+def test_a_chapters_heading_behind_a_pages_number_is_left_out_and_one_of_another_chapter_stays(chapters):
+    found = chapters(f"第一章 甲\n{HAN}12 第一章 甲\n{HAN}第二章 乙\n{HAN}13 第一章 甲\n{HAN}14  第二章\n{HAN}")
+    assert [line for line in lines_of(found) if "第" in line] == ["13 第一章 甲"]
 
 
 def test_a_chapters_own_heading_again_is_left_out_and_told(chapters, tmp_path):
