@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import portalocker
 
@@ -105,9 +105,17 @@ def _locked(path: Path, *, wait: bool = False) -> Iterator[IO[bytes]]:
                 if getattr(error.args[0] if error.args else None, "errno", None) not in _NO_LOCKS:
                     raise BlockingIOError(f"{path} is being written") from error
             # Whoever held it may have given it its last name, or removed it, since it was opened.
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            if stands_at(file, path):
                 yield file
                 return
+
+
+def stands_at(file: IO[Any], path: Path) -> bool:
+    """Whether the open file is still the one at the path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def sync_folder(folder: Path) -> None:

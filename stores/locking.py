@@ -12,6 +12,7 @@ from typing import IO
 import portalocker
 
 from schemas.errors import StoreLocked
+from stores.files import stands_at
 
 
 class FolderLock:
@@ -36,7 +37,7 @@ class FolderLock:
             try:
                 portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
                 # Who deletes a corpus deletes this file: its old lock holds nobody back any more.
-                if _is_at(file, self._path):
+                if stands_at(file, self._path):
                     break
                 file.close()
             except portalocker.exceptions.LockException:
@@ -71,10 +72,3 @@ class FolderLock:
             return "this very process" if held["pid"] == os.getpid() else f"process {held['pid']} ({held['command']})"
         except (OSError, ValueError, KeyError):
             return "another process"
-
-
-def _is_at(file: IO[str], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
