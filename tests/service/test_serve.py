@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -71,6 +72,23 @@ def test_an_error_is_in_the_log_and_half_a_request_does_not_keep_it_from_stoppin
     assert process.returncode == 0
     assert "kind=StoreDamaged" in said
     assert "is no manifest of a corpus" in said
+    assert "Traceback" not in said
+
+
+def test_ctrl_c_twice_ends_it_as_once(tmp_path):
+    with serving(tmp_path, "--port", "0") as process:
+        address = process.stderr.readline().split()[2]
+        host, _, port = address.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as half:
+            half.sendall(b"POST /v1/corpora/c/search HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            httpx.get(f"{address}/health", timeout=30)
+            process.send_signal(signal.SIGINT)
+            for _ in range(3):
+                time.sleep(0.1)
+                process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=30)[1]
+            assert half.recv(20).startswith(b"HTTP/1.1 503")
+    assert process.returncode == 0
     assert "Traceback" not in said
 
 
