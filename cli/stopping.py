@@ -5,6 +5,7 @@ Imports nothing that takes time: it answers from the first moment on.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -37,12 +38,20 @@ def leave_at_once() -> None:
     """From now on end without unwinding: nothing has been begun, and an import that is broken off may say anything."""
     _answer(signal.SIGINT, _leave)
     _answer(signal.SIGTERM, _leave)
+    # What is registered first runs last: when all else has ended, and the exit code stands.
+    atexit.register(_ignore)
 
 
 def unwind() -> None:
     """From now on let go of everything first."""
     _answer(signal.SIGINT, _unwind)
     _answer(signal.SIGTERM, _unwind)
+
+
+def _ignore() -> None:
+    """From now on nothing is left to stop; the interpreter, as it ends, would answer by dying of the signal."""
+    _answer(signal.SIGINT, signal.SIG_IGN)
+    _answer(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _answer(number: signal.Signals, handler: signal.Handlers | object) -> None:

@@ -99,6 +99,23 @@ except KeyboardInterrupt:
     assert (done.stderr, done.returncode) == (f"\nxunyi: {SENTENCE}\n", 143)
 
 
+@pytest.mark.parametrize("number", CODES)
+def test_a_signal_while_the_interpreter_ends_does_not_take_the_exit_codes_place(number):
+    code = f"""
+import os, sys
+from cli import stopping
+stopping.leave_at_once()
+stopping.unwind()
+class Late:
+    def __del__(self, kill=os.kill, process=os.getpid()):
+        kill(process, {int(number)})
+sys.late = Late()
+sys.exit(130)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 130)
+
+
 def test_a_signal_that_was_ignored_stays_so():
     code = """
 import signal, sys
