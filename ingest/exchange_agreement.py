@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ingest.exchange_rows import shelves_of
-from schemas.ids import content_hash, point_number
+from ingest.payloads import passage_hash
+from schemas.ids import point_number
 from schemas.manifest import CorpusManifest
 from schemas.spaces import PointBatch, Shelf, SpaceKind
 
@@ -34,7 +35,7 @@ class Agreement:
         for point, payload in zip(batch.ids, batch.payloads, strict=True):
             if shelf is Shelf.PASSAGES:
                 self._missing -= point_number(point)
-                if payload["hash"] != content_hash(payload["title"], payload["text"]):
+                if payload["hash"] != passage_hash(payload["title"], payload["text"]):
                     raise ValueError(f"the text of point {point} is not that of its hash")
             else:
                 self._missing += _passages_of(point_number(point), payload)

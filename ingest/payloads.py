@@ -12,9 +12,9 @@ from schemas.payload_paths import DATED, META, MIXED, payload_values
 from stores.base import PayloadIndexType
 
 
-def passage_hash(document: Document, passage: Passage) -> str:
-    """The digest of what a passage's vectors are made from."""
-    return content_hash(document.title, passage.text)
+def passage_hash(title: str, text: str) -> str:
+    """The digest of what a passage's vectors are made from: its document's title, and its text."""
+    return content_hash(title, text)
 
 
 def passage_payload(document: Document, passage: Passage) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def passage_payload(document: Document, passage: Passage) -> dict[str, Any]:
         "start": passage.start,
         "end": passage.end,
         "text": passage.text,
-        "hash": passage_hash(document, passage),
+        "hash": passage_hash(document.title, passage.text),
         META: dict(document.payload),
     }
 

@@ -129,7 +129,7 @@ def begin(
     ids = [passage_point_id(target.corpus, document.id, passage.position) for document, passage in pairs]
     learned: Vectors = dict
     if pairs and target.carried is not None:
-        hashes = [passage_hash(*pair) for pair in pairs]
+        hashes = [passage_hash(document.title, passage.text) for document, passage in pairs]
         learned = target.carried.passages(ids, hashes, texts_of(batch, target.titles))
     elif pairs and source is not None:
         learned = source.begin(batch)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from schemas.documents import Rejected
 from schemas.errors import UsageError
+from stores.files import replaceable
 
 
 class RejectedFile:
@@ -27,13 +29,15 @@ class RejectedFile:
             raise UsageError(f"--rejected {path}: that is a file to be read; name another.")
         if path.is_dir():
             raise UsageError(f"--rejected {path}: that is a folder; name a file in it.")
-        # Always the same name: what a run left that was killed is written over by the next.
-        whole = path.resolve()
-        self._replaced = whole if whole.is_file() or not whole.exists() else None
-        self._temporary = whole.with_name(f".{whole.name}.part") if self._replaced else whole
+        self._replaced: Path | None = None
+        self._written = path
+        with suppress(OSError):
+            self._replaced = replaceable(path)
+            # Always the same name: what a run left that was killed is written over by the next.
+            self._written = self._replaced.with_name(f".{self._replaced.name}.part")
         try:
             # A lone surrogate becomes its JSON escape, so that the file is always UTF-8.
-            self._file = self._temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+            self._file = self._written.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
         except OSError as error:
             raise UsageError(
                 f"--rejected {path}: cannot be written ({error.strerror}); name a file in a folder of yours."
@@ -49,10 +53,10 @@ class RejectedFile:
         """All rows are in: the file appears under its own name."""
         self._file.close()
         if self._replaced is not None:
-            self._temporary.replace(self._replaced)
+            self._written.replace(self._replaced)
 
     def close(self) -> None:
         """Remove what was not committed."""
         self._file.close()
         if self._replaced is not None:
-            self._temporary.unlink(missing_ok=True)
+            self._written.unlink(missing_ok=True)

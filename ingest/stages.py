@@ -91,8 +91,7 @@ class Run:
     def run(self, found: Found, reading: ReadOptions, strict: bool) -> IngestReport:
         """Read and compare everything, then write what is new or changed; raises what ``ingest`` does."""
         started = time.perf_counter()
-        standing = self._collection(Shelf.DOCUMENTS) if self._known and not self._losses.documents_gone else None
-        named = keep_names(found.sources, self._store, standing)
+        named = keep_names(found.sources, self._store, self._standing)
         sources = self._with_heading(named.sources, reading.heading)
         fitter, makes_new = None, not self._known and not self.dry_run
         if makes_new and any(name in self._manifest.spaces for name in LEXICAL_SPACES):
@@ -131,6 +130,11 @@ class Run:
         self._warnings += told(found.passed_over, reading.kind)
         return self._report(sources, plan, found.passed_over)
 
+    @property
+    def _standing(self) -> str | None:
+        """The collection of the documents that stand, None where there are none."""
+        return self._collection(Shelf.DOCUMENTS) if self._known and not self._losses.documents_gone else None
+
     def _require_still_new(self) -> None:
         if not self._known:
             self._store.hold(self._corpus, new=True)
@@ -159,17 +163,16 @@ class Run:
         fields: FieldTypes,
         fitter: Fitter | None,
     ) -> Plan:
-        existing = self._collection(Shelf.DOCUMENTS) if self._known and not self._losses.documents_gone else None
         planner = Planner(
             self._store,
             self._corpus,
-            existing,
+            self._standing,
             titles=self._manifest.titles,
             rejected=self.rejected.add if self.rejected is not None else None,
             only_compare=self.dry_run,
             short=self._short if self._resumed else None,
         )
-        met = MetIds(standing_documents(self._store, self._corpus, existing))
+        met = MetIds(standing_documents(self._store, self._corpus, self._standing))
         self._stack.callback(met.close)
         times = read_into(
             spool,

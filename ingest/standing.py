@@ -104,7 +104,7 @@ class Standing:
         count = max(planned.old_passages or 0, len(planned.passages) if self._resumed else 0)
         if not count:
             return None
-        hashes = [passage_hash(planned.document, passage) for passage in planned.passages]
+        hashes = [passage_hash(planned.document.title, passage.text) for passage in planned.passages]
         last = {digest: place for place, digest in enumerate(hashes)}
         places: dict[str, int] = {}
         points = {self._point(planned, place): place for place in range(count)}

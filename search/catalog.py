@@ -69,11 +69,12 @@ def corpus_info(name: str, store: StoreLike = None) -> CorpusInfo:
     """One corpus; raises ``CorpusNotFound`` where there is none of that name."""
     with Corpus(name, store) as corpus:
         generation, passages = corpus.manifest.generation, corpus.manifest.counts.passages
+        sizes = shelf_bytes(corpus.store, name, generation)
         return CorpusInfo(
             store=corpus.store.location,
             manifest=corpus.manifest,
-            bytes_on_disk=shelf_bytes(corpus.store, name, generation),
-            bytes_per_passage=bytes_per_further_passage(corpus.store, name, generation, passages),
+            bytes_on_disk=sizes,
+            bytes_per_passage=bytes_per_further_passage(corpus.store, name, generation, passages, sizes),
             kept_bytes={
                 kept.generation: total_bytes(shelf_bytes(corpus.store, name, kept.generation))
                 for kept in corpus.manifest.kept

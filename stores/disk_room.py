@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -65,12 +65,16 @@ def _in_memory(device: int) -> bool:
 
 def allocated(folder: Path) -> int:
     """Bytes that the files below ``folder`` take, holes of sparse files not counted."""
-    total = 0
+    # Folders take some too.
+    return sum(size for _, _, size in everything_below(folder))
+
+
+def everything_below(folder: Path) -> Iterator[tuple[Path, os.stat_result, int]]:
+    """What lies below ``folder``, what the system says of it, and the bytes that it takes on the disk."""
     for path in folder.rglob("*"):
         try:
             found = path.stat()
         except OSError:  # gone meanwhile
             continue
-        # Windows has no blocks; folders take some too.
-        total += found.st_blocks * 512 if hasattr(found, "st_blocks") else found.st_size
-    return total
+        # Windows has no blocks.
+        yield path, found, found.st_blocks * 512 if hasattr(found, "st_blocks") else found.st_size

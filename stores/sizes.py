@@ -8,6 +8,7 @@ from stat import S_ISREG
 
 from schemas.spaces import Shelf
 from stores.base import Store, collection_name
+from stores.disk_room import everything_below
 from stores.edge_parts import PART_POINTS
 
 
@@ -38,12 +39,15 @@ TERMS_GROWTH = TIMES**0.6
 where terms are pairs of Chinese characters."""
 
 
-def bytes_per_further_passage(store: Store, corpus: str, generation: int, passages: int) -> int | None:
-    """What each further passage would take on disk, on average up to ``TIMES`` as many; None where it is not known.
+def bytes_per_further_passage(
+    store: Store, corpus: str, generation: int, passages: int, sizes: Mapping[str, int | None]
+) -> int | None:
+    """What each further passage would take on disk, on average up to ``TIMES`` as many.
 
-    What a collection takes empty is not multiplied, nor is a log that begins anew when it is full.
+    None where the ``sizes`` of the shelves are not known. What a collection takes empty is not multiplied, nor is a log
+    that begins anew when it is full.
     """
-    if not passages or total_bytes(shelf_bytes(store, corpus, generation)) is None:
+    if not passages or total_bytes(sizes) is None:
         return None
     more = 0.0
     most = LOG * max(1, TIMES * passages // PART_POINTS)
@@ -58,15 +62,9 @@ def bytes_per_further_passage(store: Store, corpus: str, generation: int, passag
 def _growing(folder: Path) -> tuple[int, int]:
     """Bytes of the log, and of what else grows with the points, below a collection's folder."""
     log = grows = 0
-    for path in folder.rglob("*"):
-        try:
-            found = path.stat()
-        except OSError:  # gone meanwhile
-            continue
+    for path, found, size in everything_below(folder):
         if not S_ISREG(found.st_mode):
             continue
-        # Windows has no blocks.
-        size = found.st_blocks * 512 if hasattr(found, "st_blocks") else found.st_size
         if path.parent.name == "wal":
             log += size
         else:

@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from schemas.documents import JSON
 from schemas.errors import InputError
@@ -183,14 +183,18 @@ def lacks_columns(kind: str, names: Iterable[str], asked: Mapping[str, str]) -> 
     if any(normal_name(column) not in present for column in asked.values()):
         return True
     wanted = {"id", "title", "text"} - set(asked)
-    return not all(any(normal_name(word) in present for word in _SYNONYMS[kind][role]) for role in wanted)
+    return not all(_has(kind, role, present) for role in wanted)
 
 
 def looks_like_hotels(names: Iterable[str]) -> bool:
     """Whether the columns are those of hotels: a name, an address and a description."""
     present = {normal_name(name) for name in names}
-    roles = _SYNONYMS["hotels"]
-    return all(any(normal_name(word) in present for word in roles[role]) for role in ("title", "address", "text"))
+    return all(_has("hotels", role, present) for role in ("title", "address", "text"))
+
+
+def _has(kind: str, role: str, present: Container[str]) -> bool:
+    """Whether one of these normal names says what the role's column is called."""
+    return any(normal_name(word) in present for word in _SYNONYMS[kind][role])
 
 
 def _asked_column(column: str, names: Sequence[str], place: str) -> str:

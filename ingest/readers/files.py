@@ -37,6 +37,7 @@ _SUFFIXES = ", ".join(FORMATS)
 
 LINKED = "link to a folder"
 REPEATED = "same file by another name"
+REJECTS = "with rejected rows"
 """What is passed over for another reason than its suffix."""
 
 _STDIN = frozenset({"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from ingest.decoding import broken_bytes, find_encoding, read_lines, replaced_bytes
 from ingest.readers.columns import find_columns, lacks_columns, looks_like_hotels
 from ingest.readers.epub import open_book
-from ingest.readers.files import BOOKS, FORMATS, find_files, is_blank, refuse_foreign, stems_of
+from ingest.readers.files import BOOKS, FORMATS, REJECTS, find_files, is_blank, refuse_foreign, stems_of
 from ingest.readers.novel import describe, novel_outline
 from ingest.readers.options import Format, Kind, ReadOptions, Source
 from ingest.readers.parquet import parquet_columns
@@ -58,7 +59,7 @@ class Found:
 
     sources: list[Source]
     unread: list[Rejected]
-    passed_over: dict[str, int]
+    passed_over: Counter[str]
 
 
 class _RejectedRows(InputError):
@@ -77,7 +78,7 @@ def find_sources(
     files = find_files([Path(path) for path in paths], options.kind)
     if not files.paths and not files.unread:
         raise InputError("no file was given; name at least one file or folder.")
-    found = Found([], [], dict(files.passed_over))
+    found = Found([], [], files.passed_over)
     named = {Path(path) for path in paths}
     unread = list(files.unread)
     if strict and unread:
@@ -89,7 +90,7 @@ def find_sources(
             if file in named:
                 raise
             # An ingest wrote it into the folder that it reads.
-            found.passed_over["with rejected rows"] = found.passed_over.get("with rejected rows", 0) + 1
+            found.passed_over[REJECTS] += 1
         except InputError as error:
             is_table = FORMATS.get(file.suffix.lower(), "text") not in BOOKS or options.kind in {"hotels", "records"}
             # A table that is empty says as plainly as a book that nothing of it is read.
@@ -170,8 +171,7 @@ def _start(path: Path, encoding: str, replace: bool) -> Iterator[str]:
 def _jsonl_columns(path: Path, encoding: str, options: ReadOptions) -> list[str]:
     """The names in the first lines; where one is lacking, as of optional fields, those in all lines."""
     names = _names(_start(path, encoding, options.replace))
-    kind = options.kind or ("hotels" if looks_like_hotels(names) else "records")
-    if lacks_columns(kind, names, options.roles):
+    if lacks_columns(_kind(names, options), names, options.roles):
         names = _names(read_lines(path, encoding, MAX_ROW_CHARS, escape=True, replace=options.replace))
     if not names:
         raise InputError(f"{path} holds no JSON object; write one JSON object a line (JSONL).")
@@ -180,6 +180,11 @@ def _jsonl_columns(path: Path, encoding: str, options: ReadOptions) -> list[str]
             f"{path} is a list of rows that an ingest set aside; mend each, and write what it has as row to a file."
         )
     return names
+
+
+def _kind(names: Iterable[str], options: ReadOptions) -> Kind:
+    """What a table with these columns holds."""
+    return options.kind or ("hotels" if looks_like_hotels(names) else "records")
 
 
 def _names(lines: Iterable[str]) -> list[str]:
@@ -217,7 +222,7 @@ def _delimiter(path: Path, encoding: str, header: str, replace: bool) -> str:
 def _table(
     path: Path, stem: str, options: ReadOptions, form: Format, encoding: str | None, delimiter: str, names: list[str]
 ) -> Source:
-    kind: Kind = options.kind or ("hotels" if looks_like_hotels(names) else "records")
+    kind = _kind(names, options)
     columns = find_columns(kind, names, options.roles, str(path))
     reason = f"{path.name} is read as {kind} from {_written(path, form, encoding, options)}; {_roles(columns)}."
     return Source(path, kind, encoding, reason, form, stem, columns, delimiter, replace=options.replace)

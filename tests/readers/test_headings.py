@@ -194,23 +194,8 @@ def test_long_text_after_a_table_of_contents_is_kept(chapters):
 
 
 HEADINGS = ["第一章 甲", "* 第二章", "☆、第三章", "Chapter 1 风起", "CHAPTER I", "chapter one", "上部", "下部", "# 题"]
-SMALL = [
-    "",
-    "\n",
-    "一、风起",
-    "二、云涌",
-    "（一）",
-    "1",
-    "2",
-    "3",
-    "12",
-    "I",
-    "II",
-    "其一",
-    "目录",
-    "THE BOY",
-    "他走了。",
-]
+SERIAL = ["一、风起", "（一）", "1", "2", "3", "12", "I", "II", "其一", "目录"]
+SMALL = ["", "\n", *SERIAL, "二、云涌", "THE BOY", "他走了。"]
 PIECES = st.sampled_from([*HEADINGS, *SMALL, "---", "===", "a: b", HAN])
 
 

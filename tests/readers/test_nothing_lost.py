@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ingest.readers import ReadOptions, open_sources, read
 from ingest.readers.novel import novel_outline
 from schemas.errors import InputError
+from tests.readers.test_headings import HAN, SERIAL
 
-HAN = "他走进门来，看见桌上放着一封信，心里不觉一惊。窗外雨声渐大，灯影摇曳不定。\n" * 12
 VERSE = "".join(f"第 {n} 朵云飘过山冈\n" for n in range(300))
 
 
@@ -298,16 +298,7 @@ SIGNS = [
     "## 节",
     "## 节",
     "### 小节",
-    "一、风起",
-    "（一）",
-    "1",
-    "2",
-    "3",
-    "12",
-    "I",
-    "II",
-    "其一",
-    "目录",
+    *SERIAL,
     "---",
     "===",
 ]
